@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The C modules that Lua code can require: one line each, in the order of the
+// alphabet. The runtime registers them as "jflash.NAME".
+#ifndef JF_BIND_MODULES_H
+#define JF_BIND_MODULES_H
+
+#include <lua.h>
+
+#define JF_MODULES(X)                                                                              \
+    X(job)
+
+#define JF_DECLARE_MODULE(name) int luaopen_jflash_##name(lua_State *L);
+JF_MODULES(JF_DECLARE_MODULE)
+#undef JF_DECLARE_MODULE
+
+#endif
