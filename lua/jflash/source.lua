@@ -81,7 +81,7 @@ function Source:format()
 end
 
 --- Waits until the whole image was read, decoded and hashed.
----@return {delivered_sha256: string, delivered_bytes: integer, decoded_sha256: string, decoded_bytes: integer, format: string}
+---@return table proof delivered_sha256, delivered_bytes, decoded_sha256, decoded_bytes, format
 function Source:proof()
     while not self.proof_result do
         local result, message, code, hint = self.img:wait({ timeout_s = PROGRESS_S })

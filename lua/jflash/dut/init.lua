@@ -43,7 +43,7 @@ end
 
 --- Takes the board: its lock, its power driver, its console (not yet opened).
 ---@param board table   see jflash.config
----@param options table {power_off: boolean, retries: integer, wait_s: number, console_debug: boolean, run_dir: string|nil}
+---@param options table power_off, retries, wait_s, console_debug, run_dir: see cli/flash.lua
 ---@return jflash.Dut to be closed: `local dut <close> = duts.new(board, options)`
 function M.new(board, options)
     local self = setmetatable({
@@ -112,12 +112,6 @@ function Dut:power_cycle()
         end
         self.console:discard()
     end)
-end
-
---- Raises when the step must not begin since the run was cancelled.
-function Dut:check_cancel()
-    local ok, message, code = job.check()
-    errors.check("host", ok, message, code)
 end
 
 function Dut:__close(failure)
