@@ -157,6 +157,7 @@ static enum jf_code insert(struct jf_http *http, struct jf_http_content *content
     if (!taken) {
         content->next = http->contents;
         http->contents = content;
+        jf_http_history_forget(&http->history, content->name);
     }
     pthread_mutex_unlock(&http->lock);
     return taken ? jf_fail_errno(err, EEXIST, "http: register \"%s\"", content->name) : JF_OK;

@@ -111,7 +111,8 @@ uint64_t jf_http_requests(struct jf_http *http);
 // most lately, 256 in all. The caller frees *ret_list. False when memory is out.
 bool jf_http_transfers(struct jf_http *http, struct jf_http_transfer **ret_list, size_t *ret_count);
 
-// The latest transfer of `name`: HEAD and refusals (but for 413) do not count.
+// The latest transfer of `name` since it was registered: HEAD and refusals (but
+// for 413) do not count.
 // False when there was none.
 bool jf_http_progress(struct jf_http *http, const char *name, struct jf_http_transfer *ret);
 

@@ -108,3 +108,10 @@ bool jf_http_history_busy(const struct jf_http_history *history, const char *nam
         record = record->older;
     return record != NULL;
 }
+
+void jf_http_history_forget(struct jf_http_history *history, const char *name) {
+    for (struct jf_http_record *record = history->oldest; record; record = record->newer) {
+        if (strcmp(record->info.name, name) == 0)
+            record->counts = false;
+    }
+}

@@ -52,6 +52,9 @@ struct jf_http_transfer jf_http_record_now(const struct jf_http_record *record);
 const struct jf_http_record *jf_http_history_find(const struct jf_http_history *history,
                                                   const char *name);
 
+// A name that is registered anew starts afresh: its records no longer count.
+void jf_http_history_forget(struct jf_http_history *history, const char *name);
+
 // Whether a transfer of `name` that counts is under way.
 bool jf_http_history_busy(const struct jf_http_history *history, const char *name);
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-// A position beyond every file: longer numbers stop there instead of wrapping.
-#define BEYOND (INT64_MAX / 2)
+// Longer numbers stop there instead of wrapping.
+#define BEYOND INT64_MAX
 
 static void skip_blanks(const char **text) {
     *text += strspn(*text, " \t");
@@ -18,7 +18,7 @@ static bool read_number(const char **text, int64_t *ret) {
     const char *start = *text;
     int64_t value = 0;
     for (; **text >= '0' && **text <= '9'; (*text)++)
-        value = value > BEYOND / 10 ? BEYOND : value * 10 + (**text - '0');
+        value = value > (BEYOND - 9) / 10 ? BEYOND : value * 10 + (**text - '0');
     *ret = value;
     return *text != start;
 }
