@@ -10,7 +10,8 @@
 #define JF_MODULES(X)                                                                              \
     X(http)                                                                                        \
     X(job)                                                                                         \
-    X(net)
+    X(net)                                                                                         \
+    X(tftp)
 
 #define JF_DECLARE_MODULE(name) int luaopen_jflash_##name(lua_State *L);
 JF_MODULES(JF_DECLARE_MODULE)
