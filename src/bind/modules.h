@@ -9,6 +9,7 @@
 
 #define JF_MODULES(X)                                                                              \
     X(http)                                                                                        \
+    X(image)                                                                                       \
     X(job)                                                                                         \
     X(net)                                                                                         \
     X(tftp)
