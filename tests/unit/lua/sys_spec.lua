@@ -409,7 +409,8 @@ describe("jflash.sys", function()
             local script = "echo pid 1 >" .. path .. "; sleep 100"
             local process <close> = assert(sys.spawn({ "flock", path, "sh", "-c", script }))
             assert.is_true(eventually(function()
-                return select(4, sys.lock(path)) == "pid 1"
+                local lock <close>, _, _, holder = sys.lock(path)
+                return not lock and holder == "pid 1"
             end))
             local before = job.now()
             local _, _, code = sys.lock(path, { wait_s = 0.1 })
