@@ -8,7 +8,9 @@
 #include <lua.h>
 
 #define JF_MODULES(X)                                                                              \
-    X(job)
+    X(job)                                                                                         \
+    X(json)                                                                                        \
+    X(yaml)
 
 #define JF_DECLARE_MODULE(name) int luaopen_jflash_##name(lua_State *L);
 JF_MODULES(JF_DECLARE_MODULE)
