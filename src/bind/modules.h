@@ -11,8 +11,11 @@
     X(http)                                                                                        \
     X(image)                                                                                       \
     X(job)                                                                                         \
+    X(json)                                                                                        \
     X(net)                                                                                         \
-    X(tftp)
+    X(sys)                                                                                         \
+    X(tftp)                                                                                        \
+    X(yaml)
 
 #define JF_DECLARE_MODULE(name) int luaopen_jflash_##name(lua_State *L);
 JF_MODULES(JF_DECLARE_MODULE)
