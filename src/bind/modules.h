@@ -8,6 +8,7 @@
 #include <lua.h>
 
 #define JF_MODULES(X)                                                                              \
+    X(console)                                                                                     \
     X(job)
 
 #define JF_DECLARE_MODULE(name) int luaopen_jflash_##name(lua_State *L);
