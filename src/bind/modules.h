@@ -8,6 +8,7 @@
 #include <lua.h>
 
 #define JF_MODULES(X)                                                                              \
+    X(console)                                                                                     \
     X(http)                                                                                        \
     X(image)                                                                                       \
     X(job)                                                                                         \
