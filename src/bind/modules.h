@@ -10,6 +10,7 @@
 #define JF_MODULES(X)                                                                              \
     X(job)                                                                                         \
     X(json)                                                                                        \
+    X(sys)                                                                                         \
     X(yaml)
 
 #define JF_DECLARE_MODULE(name) int luaopen_jflash_##name(lua_State *L);
