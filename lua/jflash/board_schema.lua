@@ -111,6 +111,7 @@ local UBOOT = schema.record({
     dhcp_timeout_s = seconds(60.0),
     dhcp_tries = schema.integer({ default = 3, min = 1 }),
     load_timeout_s = seconds(300.0),
+    tftpdstp = schema.boolean({ nullable = true }),
 })
 
 local LOGIN = schema.record({
@@ -139,6 +140,7 @@ local TIMEOUTS = schema.record({
     command_s = seconds(30.0),
     network_s = seconds(60.0),
     write_stall_s = seconds(60.0),
+    preflash_s = seconds(120.0),
     sync_s = seconds(300.0),
     verify_stall_s = seconds(60.0),
     power_off_wait_s = seconds(2.0),

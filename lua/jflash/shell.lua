@@ -50,12 +50,12 @@ function M.quote(text)
     return "'" .. text:gsub("'", [['\'']]) .. "'"
 end
 
-local function type_name(self)
+local function type_name(self, timeout_s)
     local login = self.login_config
     self.console:send((login.username or "") .. "\n")
     local patterns = { login.prompt, "assword:", "incorrect" }
     local match = self.console:expect(patterns, {
-        timeout_s = 20,
+        timeout_s = timeout_s,
         hint = "the login went no further; check login.username and login.prompt",
     })
     if match.index == 2 then
@@ -66,19 +66,21 @@ local function type_name(self)
         end
         job.secret(login.password)
         self.console:send(login.password .. "\n")
-        match = self.console:expect({ login.prompt, "assword:", "incorrect" }, { timeout_s = 20 })
+        match = self.console:expect({ login.prompt, "assword:", "incorrect" }, {
+            timeout_s = timeout_s,
+        })
     end
     return match
 end
 
 --- Logs in and prepares the shell for framed commands.
----@param timeout_s number  until the login prompt
+---@param timeouts {boot_s: number, login_s: number}  until the login prompt; from there on
 ---@param returned string|nil pattern that shows that the boot command came back
-function Shell:login(timeout_s, returned)
+function Shell:login(timeouts, returned)
     local login = self.login_config
     local patterns = { login.login_prompt, returned }
     local match = self.console:expect(patterns, {
-        timeout_s = timeout_s,
+        timeout_s = timeouts.boot_s,
         hint = "the flasher system did not come up: check the console's last lines, bootcmd, "
             .. "and that kernel, initramfs and device tree belong together",
     })
@@ -89,7 +91,7 @@ function Shell:login(timeout_s, returned)
             hint = "check spec.bootcmd and the variant's bootcmd in the manifest",
         })
     end
-    if type_name(self).index ~= 1 then
+    if type_name(self, timeouts.login_s).index ~= 1 then
         self.console:fail({ code = "login", retry = 0, message = "the flasher refused the login",
             hint = "check login.username and login.password" })
     end

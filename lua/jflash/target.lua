@@ -139,7 +139,7 @@ function M.resolve(dut, name, path)
         size_bytes = tonumber(facts.size) * 512,
         model = facts.model or "",
     }
-    check_expected(dut, target, (dut.board.targets or {})[name] or {})
+    check_expected(dut, target, dut.board.targets[name] or {})
     log.event(("target %s is %s, %s%s"):format(name, device, log.size(target.size_bytes),
         target.model ~= "" and ", " .. target.model or ""),
         { target = name, device = device, size_bytes = target.size_bytes, model = target.model })

@@ -48,19 +48,19 @@ end
 --- Waits for U-Boot's prompt.
 ---@param timeout_s number|nil
 function UBoot:wait_prompt(timeout_s)
-    return self.console:expect(self.config.prompt, { timeout_s = timeout_s or PROMPT_S })
+    return self.console:expect(self.config.prompt, { timeout_s = timeout_s or self.config.command_timeout_s })
 end
 
 local function autoboot_hint(config)
-    return ("the prompt %q did not come; check uboot.prompt, uboot.interrupt_keys (%q) and the "
-        .. "console's baud rate"):format(config.prompt, config.interrupt_keys)
+    return ("the prompt %q did not come; check uboot.prompt, uboot.interrupt_key (%q) and the "
+        .. "console's baud rate"):format(config.prompt, config.interrupt_key)
 end
 
 -- Types the interrupt keys again and again until the prompt comes.
 local function press_keys(self, deadline)
     local config = self.config
     repeat
-        self.console:send(config.interrupt_keys)
+        self.console:send(config.interrupt_key)
         local match = self.console:try_expect(config.prompt, {
             timeout_s = config.interrupt_interval_s,
             fail = {},
@@ -72,7 +72,7 @@ local function press_keys(self, deadline)
     return false
 end
 
---- Stops autoboot: types `interrupt_keys` every `interrupt_interval_s` until the
+--- Stops autoboot: types `interrupt_key` every `interrupt_interval_s` until the
 --- prompt comes, from `autoboot_text` on when the board's configuration has one.
 function UBoot:interrupt()
     local config = self.config
@@ -185,7 +185,7 @@ end
 function UBoot:frame(command, options)
     options = options or {}
     local pattern = enter_framed(self, command)
-    local deadline = job.now() + (options.timeout_s or 30)
+    local deadline = job.now() + (options.timeout_s or self.config.command_timeout_s)
     local match
     repeat
         local left = math.max(deadline - job.now(), 0)
@@ -270,15 +270,16 @@ end
 local function dhcp(self)
     local hint = "is the cable in, and is there a DHCP server? network.method: static needs none"
     self:run("setenv autoload no")
-    for attempt = 1, 3 do
-        local output, status = self:frame("dhcp", { timeout_s = self.config.dhcp_timeout_s })
+    local config = self.config
+    for attempt = 1, config.dhcp_tries do
+        local output, status = self:frame(config.dhcp_command, { timeout_s = config.dhcp_timeout_s })
         if output:find("DHCP client bound", 1, true) or status == 0 then
             return
         end
         log.warn("dhcp failed (try %d): %s", attempt, reason(output))
     end
     self.console:fail({
-        code = "network", at = "uboot", message = "U-Boot got no address by DHCP, three times",
+        code = "network", at = "uboot", message = ("U-Boot got no address by DHCP in %d tries"):format(config.dhcp_tries),
         hint = hint,
     })
 end
@@ -300,7 +301,7 @@ function UBoot:network(network)
     end
     if network.method == "static" then
         static(self, network)
-    else
+    elseif network.method == "dhcp" then
         dhcp(self)
     end
     return {

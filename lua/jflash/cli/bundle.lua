@@ -17,11 +17,7 @@ end
 
 local function check_folder(path, name)
     local bundle = bundles.open(path, { manifest = name, strict = true })
-    for _, variant in ipairs(bundle.manifest:variant_names()) do
-        for _, file in ipairs(bundle.manifest:files(variant)) do
-            bundle:path(file.file)
-        end
-    end
+    bundle:check()
     return bundle.manifest
 end
 

@@ -34,7 +34,12 @@ end
 -- Where addresses are translated on the way, the board's own is not the one that
 -- requests come from.
 local function is_translated(config)
-    return config.board_host ~= nil or config.host ~= nil
+    return config.board_host ~= nil or config.host ~= "auto"
+end
+
+-- The address to listen on.
+local function listening_host(config)
+    return config.host == "auto" and ANY or config.host
 end
 
 ------------------------------------------------------------------------------
@@ -49,8 +54,8 @@ Http.__index = Http
 ---@return jflash.dut.Http
 function M.http(config)
     local server = errors.check("host", https.serve({
-        host = config.host or ANY,
-        port = config.port or 0,
+        host = listening_host(config),
+        port = config.port,
     }))
     return setmetatable({ config = config, server = server }, Http)
 end
@@ -59,7 +64,7 @@ end
 ---@param board_address string
 function Http:face(board_address)
     local host = board_host(self.config, self.server:host(), board_address)
-    self.base = ("http://%s:%d"):format(host, self.config.board_port or self.server:port())
+    self.base = ("http://%s:%d"):format(host, self.server:port())
     if not is_translated(self.config) then
         self.server:only(board_address)
     end
@@ -118,8 +123,8 @@ function M.tftp(config, can_move)
     return setmetatable({
         config = config,
         can_move = can_move,
-        windowsize = config.windowsize or 16,
-        port = config.port or TFTP_PORT,
+        windowsize = config.windowsize,
+        port = config.port,
     }, Tftp)
 end
 
@@ -155,15 +160,13 @@ local function serve(self, host, port)
         host = host,
         port = port,
         max_blksize = self.config.max_blksize,
-        single_port = self.config.single_port,
     })
 end
 
 -- On the loopback network each run takes an address of its own, so that runs side
 -- by side need not wait for each other's port 69.
 local function serve_on_loopback(self)
-    local server, message, _, errno
-    local host
+    local server, message, errno, host, _
     for _ = 1, LOOPBACK_TRIES do
         host = self.loopback or net.random_loopback()
         server, message, _, errno = serve(self, host, self.port)
@@ -180,7 +183,7 @@ local function start(self)
     if self.config.host == "auto-loopback" then
         return serve_on_loopback(self)
     end
-    local host = self.config.host or ANY
+    local host = listening_host(self.config)
     local server, message, _, errno = serve(self, host, self.port)
     return server, message, errno, host
 end
@@ -191,8 +194,7 @@ local function start_elsewhere(self, errno)
     if not moved then
         return nil
     end
-    local server = serve(self, self.config.host == "auto-loopback" and self.loopback
-        or self.config.host or ANY, 0)
+    local server = serve(self, self.loopback or listening_host(self.config), 0)
     if server then
         log.info("TFTP port 69 is not allowed here: the board is told port %d", server:port())
     end
@@ -213,7 +215,7 @@ function Tftp:probe()
 end
 
 local function lock_turn(self, wait_s)
-    local name = ("tftp-%s-%d"):format(self.loopback or self.config.host or ANY, self.port)
+    local name = ("tftp-%s-%d"):format(self.config.host, self.port)
     local locks = require("jflash.lock")
     return locks.take(name, { wait_s = wait_s, what = "TFTP port " .. self.port })
 end
@@ -233,8 +235,7 @@ function Tftp:open(board_address, wait_s)
     end
     self.server = server
     self.board_port = server:port()
-    self.host = self.config.board_host ~= nil and self.config.board_host ~= "auto-loopback"
-        and self.config.board_host or board_host({}, server:host(), board_address)
+    self.host = board_host(self.config, server:host(), board_address)
     if not is_translated(self.config) and board_address then
         server:only(board_address)
     end

@@ -33,25 +33,41 @@ function recipe.prove_source(dut)
     dut.image = dut.scope:own(images.open(dut.options.image, dut.options, dut), "close the image")
 end
 
+-- The board's own targets stand before the manifest's.
+local function choose_target(dut)
+    local name = dut.options.target or dut.board.default_target
+    local configured = name and dut.board.targets[name]
+    if configured then
+        return configured.path, name
+    end
+    return dut.manifest:target(name)
+end
+
+local function open_bundle(dut)
+    local place = dut.options.bundle or dut.board.bundle
+    if not place then
+        errors.raise({
+            class = "config", code = "missing",
+            message = ("board %s has no bundle"):format(dut.name),
+            hint = "set bundle in the board's configuration, or give --force-flash-bundle",
+        })
+    end
+    return bundles.open(bundles.find(place), { manifest = dut.board.manifest })
+end
+
 --- Opens the bundle and settles what of it is used: every name is known to be good
 --- before the power is touched.
 ---@param dut jflash.Dut
 function recipe.prepare_bundle(dut)
     local board, options = dut.board, dut.options
-    dut.bundle = bundles.open(options.bundle or board.bundle, { manifest = board.manifest })
+    dut.bundle = open_bundle(dut)
     dut.manifest = dut.bundle.manifest
     for _, warning in ipairs(dut.manifest.warnings) do
         log.warn("%s", warning)
     end
     dut.variant = dut.manifest:variant(options.variant or board.variant)
-    dut.files = dut.manifest:files(dut.variant.name)
-    for _, file in ipairs(dut.files) do
-        file.path = dut.bundle:path(file.file)
-        file.size_bytes = dut.bundle:size(file.file)
-    end
-    dut.target_name = options.target or board.default_target or dut.manifest.default_target
-    local configured = (board.targets or {})[dut.target_name]
-    dut.target_path = configured and configured.path or dut.manifest:target(dut.target_name)
+    dut.files = dut.bundle:files(dut.variant.name)
+    dut.target_path, dut.target_name = choose_target(dut)
     log.info("bundle %s, variant %s, target %s (%s)", dut.manifest.name,
         dut.variant.name or "none", dut.target_name, dut.target_path)
 end
@@ -129,7 +145,7 @@ local function load_file(dut, file)
     dut.tftp:offer(file.file, file.path)
     local started = job.now()
     dut.uboot:tftpboot(file.address, file.file, file.size_bytes, {
-        timeout_s = dut.board.timeouts.load_s,
+        timeout_s = dut.board.uboot.load_timeout_s,
         tick = watch_transfer(dut, file),
     })
     dut.uboot:setenv(file.role .. "_size", ("%x"):format(file.size_bytes))
@@ -154,16 +170,27 @@ end
 --- Starts the flasher system.
 ---@param dut jflash.Dut
 function recipe.boot(dut)
-    local command = dut.variant.bootcmd or dut.manifest.bootcmd
-    dut.returned = dut.uboot:boot(command)
+    dut.returned = dut.uboot:boot(dut.variant.bootcmd)
     dut.console:phase("kernel")
+end
+
+-- The manifest's login, key by key overridden by the board's configuration.
+local function login_settings(dut)
+    local settings = {}
+    for key, value in pairs(dut.manifest.spec.login) do
+        settings[key] = value
+    end
+    for key, value in pairs(dut.board.login) do
+        settings[key] = value
+    end
+    return settings
 end
 
 --- Logs in to the flasher, and gives it the clock and the network.
 ---@param dut jflash.Dut
 function recipe.login(dut)
-    local shell = shells.new(dut.console, dut.manifest:login(dut.board.login))
-    shell:login(dut.board.timeouts.login_s, dut.returned)
+    local shell = shells.new(dut.console, login_settings(dut))
+    shell:login(dut.board.timeouts, dut.returned)
     dut.shell = shell
     require("jflash.flasher").prepare(dut)
 end
@@ -192,7 +219,7 @@ end
 ---@param dut jflash.Dut
 function recipe.preflash(dut)
     await_proof(dut)
-    for _, command in ipairs(dut.manifest.preflash_commands) do
+    for _, command in ipairs(dut.manifest.spec.preflash_commands) do
         log.info("preflash: %s", command)
         dut.shell:run(command, {
             timeout_s = dut.board.timeouts.preflash_s,
@@ -244,7 +271,7 @@ end
 --- Leaves the storage in order before the power goes.
 ---@param dut jflash.Dut
 function recipe.finish(dut)
-    dut.shell:run("sync", { timeout_s = dut.board.timeouts.stall_s })
+    dut.shell:run("sync", { timeout_s = dut.board.timeouts.sync_s })
     if not dut.report.verification then
         errors.raise({ class = "bug", message = "a run may not end without a result" })
     end

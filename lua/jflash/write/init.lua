@@ -71,7 +71,7 @@ local function raise_stalled(self)
         code = "timeout",
         message = ("%s: no progress for %g s at %d bytes"):format(
             self.what, self.stall_s, self.position),
-        hint = "a slow or dying medium? timeouts.stall_s is how long a silence is borne",
+        hint = "a slow or dying medium? timeouts.write_stall_s and verify_stall_s bound a silence",
     })
 end
 

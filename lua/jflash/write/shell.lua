@@ -148,7 +148,7 @@ function M.write(dut)
     local body = SCRIPT:format(dut.shell:fetch(offered.url), decoder,
         write_commands(device, bytes, flags))
     local worker <close> = workers.start(dut, body, {
-        what = "write", total_bytes = bytes, stall_s = dut.board.timeouts.stall_s, descriptor = 1,
+        what = "write", total_bytes = bytes, stall_s = dut.board.timeouts.write_stall_s, descriptor = 1,
     })
     worker:wait(function()
         local transfer = dut.http:progress(offered.name)
@@ -196,7 +196,7 @@ function M.read_back(dut, bytes)
     end
     local worker <close> = workers.start(dut,
         READ_SCRIPT:format(device, read_commands(device, bytes, flags)), {
-            what = "read back", total_bytes = bytes, stall_s = dut.board.timeouts.stall_s,
+            what = "read back", total_bytes = bytes, stall_s = dut.board.timeouts.verify_stall_s,
             descriptor = 0,
         })
     worker:wait()
