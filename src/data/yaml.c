@@ -34,8 +34,12 @@ static struct jf_yaml_mark mark_of(yaml_mark_t mark) {
 
 static enum jf_code fail_at(const struct reader *reader, enum jf_code code,
                             struct jf_yaml_mark mark, const char *message) {
-    return jf_fail(reader->err, code, "%s:%zu:%zu: %s", reader->name, mark.line, mark.column,
-                   message);
+    jf_fail(reader->err, code, "%s:%zu:%zu: %s", reader->name, mark.line, mark.column, message);
+    return code;
+}
+
+static bool is_control(char c) {
+    return (unsigned char)c < ' ' || c == 0x7f;
 }
 
 // As fail_at, with a word of the document in quotes and without its control characters.
@@ -46,15 +50,20 @@ static enum jf_code fail_quoting(const struct reader *reader, enum jf_code code,
     size_t len = strnlen(text, QUOTED_MAX);
     while (((unsigned char)text[len] & 0xc0) == 0x80)
         len--; // not in the middle of a character
-    for (size_t i = 0; i < len; i++)
-        quoted[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
+    for (size_t i = 0; i < len; i++) {
+        quoted[i] = text[i];
+        if (is_control(text[i]))
+            quoted[i] = '?';
+    }
     quoted[len] = '\0';
-    return jf_fail(reader->err, code, "%s:%zu:%zu: %s '%s' %s", reader->name, mark.line,
-                   mark.column, before, quoted, after);
+    jf_fail(reader->err, code, "%s:%zu:%zu: %s '%s' %s", reader->name, mark.line, mark.column,
+            before, quoted, after);
+    return code;
 }
 
 static enum jf_code no_memory(const struct reader *reader) {
-    return jf_fail(reader->err, JF_LIMIT, "%s: not enough memory", reader->name);
+    jf_fail(reader->err, JF_LIMIT, "%s: not enough memory", reader->name);
+    return JF_LIMIT;
 }
 
 // libyaml gives a byte offset, and no line, for what is wrong with a character.

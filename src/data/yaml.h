@@ -15,10 +15,10 @@
 
 #include "base/error.h"
 
-#define JF_YAML_MAX_INPUT (1024 * 1024)    // bytes of text
-#define JF_YAML_MAX_DEPTH 64               // nested nodes, aliases followed
-#define JF_YAML_MAX_NODES 50000            // aliases followed
-#define JF_YAML_MAX_TEXT (4 * 1024 * 1024) // bytes in all scalars, aliases followed
+#define JF_YAML_MAX_INPUT ((size_t)1024 * 1024)    // bytes of text
+#define JF_YAML_MAX_DEPTH 64                       // nested nodes, aliases followed
+#define JF_YAML_MAX_NODES 50000                    // aliases followed
+#define JF_YAML_MAX_TEXT ((size_t)4 * 1024 * 1024) // bytes in all scalars, aliases followed
 #define JF_YAML_MAX_ANCHORS 256
 
 enum jf_yaml_kind { JF_YAML_SCALAR, JF_YAML_LIST, JF_YAML_MAP };
