@@ -143,7 +143,7 @@ local function found(node)
     elseif scalar.is_null(node.text, node.plain) then
         return "nothing"
     end
-    return quoted(node.text) .. (node.plain and "" or " in quotes")
+    return quoted(node.text) .. ((node.plain or node.where) and "" or " in quotes")
 end
 
 local function copy(value)
