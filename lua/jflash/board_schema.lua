@@ -73,7 +73,7 @@ local CONSOLE = schema.record({
 
 local POWER = schema.record({
     type = schema.string({ default = "manual", filled = true }),
-}, { rest = schema.open() })
+}, { nullable = true, rest = schema.open() })
 
 local NETWORK = schema.record({
     method = schema.enum({ "dhcp", "static", "none" }, { default = "dhcp" }),
@@ -83,7 +83,7 @@ local NETWORK = schema.record({
     serverip = address(),
     dns = address(),
     ethact = optional_text(),
-}, { check = check_network })
+}, { nullable = true, check = check_network })
 
 local TFTP = schema.record({
     host = schema.string({ default = "auto", check = check_bind }),
@@ -92,13 +92,13 @@ local TFTP = schema.record({
     blksize = schema.integer({ nullable = true, min = 8, max = 65464 }),
     max_blksize = schema.integer({ nullable = true, min = 8, max = 65464 }),
     windowsize = schema.integer({ default = 16, min = 1, max = 65535 }),
-})
+}, { nullable = true })
 
 local HTTP = schema.record({
     host = schema.string({ default = "auto", check = check_bind }),
     port = schema.integer({ default = 0, min = 0, max = 65535 }),
     board_host = address(),
-})
+}, { nullable = true })
 
 local UBOOT = schema.record({
     prompt = schema.string({ default = "=> ", filled = true }),
@@ -111,7 +111,7 @@ local UBOOT = schema.record({
     dhcp_timeout_s = seconds(60.0),
     dhcp_tries = schema.integer({ default = 3, min = 1 }),
     load_timeout_s = seconds(300.0),
-})
+}, { nullable = true })
 
 local LOGIN = schema.record({
     type = schema.enum({ "busybox" }, { nullable = true }),
@@ -119,12 +119,12 @@ local LOGIN = schema.record({
     username = schema.string({ nullable = true }),
     password = schema.string({ nullable = true }),
     prompt = optional_text(),
-})
+}, { nullable = true })
 
 local FLASHER = schema.record({
     network = schema.enum({ "udhcpc", "static", "none" }, { default = "udhcpc" }),
     interface = optional_text(),
-})
+}, { nullable = true })
 
 local TARGET = schema.record({
     path = schema.string({ required = true, check = manifest.check_target }),
@@ -142,7 +142,7 @@ local TIMEOUTS = schema.record({
     sync_s = seconds(300.0),
     verify_stall_s = seconds(60.0),
     power_off_wait_s = seconds(2.0),
-})
+}, { nullable = true })
 
 return schema.record({
     description = schema.string({ default = "" }),
@@ -151,7 +151,7 @@ return schema.record({
     manifest = schema.string({ default = "manifest.yaml", filled = true, check = manifest.check_file }),
     variant = optional_text(),
     default_target = optional_text(),
-    targets = schema.map(TARGET, { default = {} }),
+    targets = schema.map(TARGET, { nullable = true, default = {} }),
     console = CONSOLE,
     power = POWER,
     network = NETWORK,
