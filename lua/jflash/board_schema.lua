@@ -48,6 +48,13 @@ local function check_target(target)
     return nil
 end
 
+local function check_board(board)
+    if board.flasher.network == "static" and not board.network.ipaddr then
+        return "static needs the key 'network.ipaddr'", "flasher"
+    end
+    return nil
+end
+
 local function optional_text()
     return schema.string({ nullable = true, filled = true })
 end
@@ -166,4 +173,4 @@ return schema.record({
     allow_bundle_recipe = schema.boolean({ default = false }),
     cacert = optional_text(),
     cache_dir = optional_text(),
-})
+}, { check = check_board })

@@ -133,6 +133,10 @@ describe("jflash.config", function()
                 "console: {device: power}, targets: {usd: {path: /dev/a, min_size: 2G, max_size: 1G}}",
                 "boards.b.targets.usd.min_size: min_size is larger than max_size",
             },
+            {
+                "console: {device: power}, flasher: {network: static}",
+                "boards.b.flasher: static needs the key 'network.ipaddr'",
+            },
             { "console: {device: power}, manifest: ../m.yaml", "boards.b.manifest: '../m.yaml' may leave the bundle" },
             { "console: {device: power}, timeouts: {boot_s: soon}", "boards.b.timeouts.boot_s: expected a duration" },
             { "console: {device: power}, power: relay", "boards.b.power: expected a map, found 'relay'" },

@@ -26,6 +26,8 @@ describe("jflash.schema", function()
             { schema.string(), "''", "" },
             { schema.string(), "null", "expected text, found nothing" },
             { schema.string(), "'null'", "null" },
+            { schema.string({ line = true }), "|\n  a b\n\n", "a b" },
+            { schema.string({ line = true }), "|\n  a\n  b\n", "a\nb" },
             { schema.string(), '"\\0"', "expected text without zero bytes, found '?' in quotes" },
             { schema.string(), "[a]", "expected text, found a list" },
             { schema.string({ filled = true }), "''", "expected text that is not empty, found '' in quotes" },
