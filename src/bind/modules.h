@@ -9,7 +9,9 @@
 
 #define JF_MODULES(X)                                                                              \
     X(job)                                                                                         \
-    X(sys)
+    X(json)                                                                                        \
+    X(sys)                                                                                         \
+    X(yaml)
 
 #define JF_DECLARE_MODULE(name) int luaopen_jflash_##name(lua_State *L);
 JF_MODULES(JF_DECLARE_MODULE)
