@@ -84,6 +84,18 @@ static int socket_read_line(lua_State *L) {
     return 1;
 }
 
+static int socket_peer(lua_State *L) {
+    pid_t pid;
+    uid_t uid;
+    struct jf_error err;
+    if (jf_local_peer(check_socket(L), &pid, &uid, &err) != JF_OK)
+        return jf_bind_fail(L, &err);
+    lua_newtable(L);
+    jf_set_integer(L, "pid", pid);
+    jf_set_integer(L, "uid", uid);
+    return 1;
+}
+
 static int socket_close(lua_State *L) {
     jf_local_close(luaL_checkudata(L, 1, SOCKET));
     return 0;
@@ -98,8 +110,11 @@ static const luaL_Reg functions[] = {
 static const luaL_Reg lock_methods[] = {{"close", lock_close}, {NULL, NULL}};
 static const luaL_Reg lock_meta[] = {{"__close", lock_close}, {"__gc", lock_close}, {NULL, NULL}};
 
-static const luaL_Reg socket_methods[] = {
-    {"send", socket_send}, {"read_line", socket_read_line}, {"close", socket_close}, {NULL, NULL}};
+static const luaL_Reg socket_methods[] = {{"send", socket_send},
+                                          {"read_line", socket_read_line},
+                                          {"peer", socket_peer},
+                                          {"close", socket_close},
+                                          {NULL, NULL}};
 static const luaL_Reg socket_meta[] = {
     {"__close", socket_close}, {"__gc", socket_close}, {NULL, NULL}};
 

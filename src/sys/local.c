@@ -58,6 +58,17 @@ void jf_local_close(struct jf_local *local) {
     jf_buf_free(&local->pending);
 }
 
+enum jf_code jf_local_peer(const struct jf_local *local, pid_t *ret_pid, uid_t *ret_uid,
+                           struct jf_error *err) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(local->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return jf_fail_errno(err, errno, "peer of a socket");
+    *ret_pid = peer.pid;
+    *ret_uid = peer.uid;
+    return JF_OK;
+}
+
 static bool is_gone(int failed) {
     return failed == EPIPE || failed == ECONNRESET;
 }

@@ -4,6 +4,8 @@
 #ifndef JF_SYS_LOCAL_H
 #define JF_SYS_LOCAL_H
 
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -21,6 +23,10 @@ enum jf_code jf_local_connect(const char *path, jf_deadline deadline,
                               struct jf_error *err);
 
 void jf_local_close(struct jf_local *local);
+
+// The process that listens at the other end.
+enum jf_code jf_local_peer(const struct jf_local *local, pid_t *ret_pid, uid_t *ret_uid,
+                           struct jf_error *err);
 
 // Sends all of `bytes`; JF_CLOSED when the peer has gone.
 enum jf_code jf_local_send(struct jf_local *local, const void *bytes, size_t len,

@@ -67,8 +67,10 @@ static void sign(struct jf_lock *lock, const char *owner) {
     localtime_r(&now, &local);
     strftime(since, sizeof since, "%Y-%m-%d %H:%M:%S", &local);
     jf_user_name(getuid(), user);
-    snprintf(text, sizeof text, "pid %d, user %s, since %s%s%s\n", (int)getpid(), user, since,
-             owner ? ", " : "", owner ? owner : "");
+    if (owner)
+        snprintf(text, sizeof text, "%s\n", owner);
+    else
+        snprintf(text, sizeof text, "pid %d, user %s, since %s\n", (int)getpid(), user, since);
     ssize_t ignored = pwrite(lock->fd, text, strlen(text), 0);
     (void)ignored; // a full disk costs the holder's name, not the lock
     lock->signed_by_us = ftruncate(lock->fd, (off_t)strlen(text)) == 0;
@@ -88,38 +90,42 @@ static enum jf_code try_lock(int fd, const char *path, bool exclusive, struct jf
     return JF_OK;
 }
 
-static enum jf_code fail_taken(const char *path, const char *holder, struct jf_error *err) {
-    return jf_fail(err, JF_TIMEOUT, "lock %s: held by %s", path, holder);
+// One try; the codes of try_lock. The holder's text is filled when it is taken.
+static enum jf_code try_path(const char *path, bool exclusive, struct jf_lock *ret_lock,
+                             char ret_holder[JF_LOCK_HOLDER_SIZE], struct jf_error *err) {
+    int fd = open_file(path);
+    if (fd < 0 && errno == EEXIST) // somebody made it at the same time
+        return JF_CLOSED;
+    if (fd < 0)
+        return jf_fail_errno(err, errno, "lock %s: open", path);
+    enum jf_code code = try_lock(fd, path, exclusive, err);
+    if (code == JF_OK) {
+        *ret_lock = (struct jf_lock){.fd = fd};
+        return JF_OK;
+    }
+    if (code == JF_TIMEOUT)
+        read_holder(fd, ret_holder);
+    jf_fd_close(&fd);
+    return code;
 }
 
 enum jf_code jf_lock_take(const char *path, bool exclusive, const char *owner, jf_deadline deadline,
                           const struct jf_cancel *cancel, struct jf_lock *ret_lock,
                           char ret_holder[JF_LOCK_HOLDER_SIZE], struct jf_error *err) {
-    ret_holder[0] = '\0';
     for (;;) {
-        int fd = open_file(path);
-        if (fd < 0 && errno != EEXIST) // EEXIST: somebody made it at the same time
-            return jf_fail_errno(err, errno, "lock %s: open", path);
-        enum jf_code code = fd < 0 ? JF_CLOSED : try_lock(fd, path, exclusive, err);
-        if (code == JF_OK) {
-            *ret_lock = (struct jf_lock){.fd = fd};
-            if (exclusive)
-                sign(ret_lock, owner);
-            return JF_OK;
-        }
-        if (code == JF_TIMEOUT)
-            read_holder(fd, ret_holder);
-        jf_fd_close(&fd);
+        ret_holder[0] = '\0';
+        enum jf_code code = try_path(path, exclusive, ret_lock, ret_holder, err);
+        if (code == JF_OK && exclusive)
+            sign(ret_lock, owner);
         if (code != JF_TIMEOUT && code != JF_CLOSED)
             return code;
         if (code == JF_TIMEOUT && jf_deadline_left_ns(deadline) == 0)
-            return fail_taken(path, ret_holder, err);
+            return jf_fail(err, code, "lock %s: held by %s", path, ret_holder);
         jf_deadline next = jf_deadline_min(deadline, jf_deadline_in(INTERVAL_S));
-        code = jf_sleep_until(next, cancel, err);
-        if (code != JF_OK) {
-            ret_holder[0] = '\0';
-            return jf_prefix(err, "lock %s", path);
-        }
+        if (jf_sleep_until(next, cancel, err) == JF_OK)
+            continue;
+        ret_holder[0] = '\0';
+        return jf_prefix(err, "lock %s", path);
     }
 }
 

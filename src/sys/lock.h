@@ -17,13 +17,13 @@ struct jf_lock {
     bool signed_by_us;
 };
 
-// Text about a lock's holder: "pid 12, user ann, since 2024-05-06 07:08:09, …".
+// Text about a lock's holder: "pid 12, user ann, since 2024-05-06 07:08:09".
 #define JF_LOCK_HOLDER_SIZE 512
 
 // Takes the lock, waiting until `deadline` while another process has it.
 // JF_TIMEOUT: it is taken; `ret_holder` then says by whom, and otherwise is
-// empty. `owner` (may be NULL) is what others are told besides pid, user and
-// time. Release with jf_lock_close, which accepts a closed lock.
+// empty. `owner` is what others are told (one line); NULL: pid, user and time.
+// Release with jf_lock_close, which accepts a closed lock.
 enum jf_code jf_lock_take(const char *path, bool exclusive, const char *owner, jf_deadline deadline,
                           const struct jf_cancel *cancel, struct jf_lock *ret_lock,
                           char ret_holder[JF_LOCK_HOLDER_SIZE], struct jf_error *err);
