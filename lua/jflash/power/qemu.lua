@@ -81,6 +81,7 @@ local function running_pid(self)
     if not sys.stat(self.machine.dir) then
         return nil
     end
+    machine.check_dir(self.machine)
     return recorded_pid(self) or listening_pid(self)
 end
 
@@ -183,6 +184,14 @@ local function wait_ready(self, process)
     })
 end
 
+-- Undoes a start that failed or was cancelled.
+local function give_up(self, process)
+    local _ <close> = job.mask(KILL_S)
+    process:kill("KILL")
+    process:wait()
+    forget(self)
+end
+
 local function start(self)
     machine.check_files(self.machine)
     forget(self)
@@ -191,8 +200,7 @@ local function start(self)
     local _ <close> = setmetatable({}, {
         __close = function(_, failure)
             if failure then
-                process:kill("KILL")
-                forget(self)
+                give_up(self, process)
             end
         end,
     })
@@ -220,7 +228,7 @@ end
 --- Kills the machine, as pulling the plug does.
 function Qemu:off()
     if not sys.stat(self.machine.dir) then
-        return
+        return -- was never on
     end
     local _ <close> = take_lock(self)
     local pid = running_pid(self)

@@ -164,16 +164,20 @@ local function check_owner(path, forbidden)
     })
 end
 
---- Makes the state folder, and checks that it is ours alone.
+--- Checks that the state folder, which exists, is ours alone.
+---@param settings jflash.power.Machine
+function M.check_dir(settings)
+    if settings.dir_is_default then
+        check_owner(settings.dir:match("^(.*)/"), ANY_OTHER)
+    end
+    check_owner(settings.dir, settings.dir_is_default and ANY_OTHER or OTHERS_WRITE)
+end
+
+--- Makes the state folder when it is missing, and checks it.
 ---@param settings jflash.power.Machine
 function M.make_dir(settings)
-    if settings.dir_is_default then
-        local parent = settings.dir:match("^(.*)/")
-        errors.check("host", sys.mkdir(parent))
-        check_owner(parent, ANY_OTHER)
-    end
     errors.check("host", sys.mkdir(settings.dir))
-    check_owner(settings.dir, settings.dir_is_default and ANY_OTHER or OTHERS_WRITE)
+    M.check_dir(settings)
 end
 
 -- Refuses what is no plain file (a host's disk!), and makes what is missing.

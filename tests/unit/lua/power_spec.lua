@@ -26,15 +26,19 @@ local function eventually(condition)
 end
 
 describe("jflash.power", function()
-    local dir, context
+    local dir, context, descriptors
 
     before_each(function()
+        collectgarbage()
+        descriptors = #assert(sys.list("/proc/self/fd"))
         dir = assert(sys.temp_dir("jflash-test-"))
         context = { name = "bench", retry_pause_s = 0 }
     end)
 
     after_each(function()
         assert(sys.remove_tree(dir))
+        collectgarbage()
+        assert.equal(descriptors, #assert(sys.list("/proc/self/fd")))
     end)
 
     describe("configuration", function()
@@ -406,15 +410,35 @@ describe("jflash.power", function()
             assert(sys.run({ "chmod", "700", dir .. "/run" }))
         end)
 
+        it("keeps its state in the user's runtime folder, else in /tmp", function()
+            assert(sys.write_file(dir .. "/child.lua", [[
+                local config = { type = "qemu", drive = "~/disk.img" }
+                local power = require("jflash.power").open(config, { name = "../a b" })
+                print(power:console_address(), power.device.machine.drive, power:state())
+            ]]))
+            local function child(runtime_dir)
+                local result = assert(sys.run({ sys.process_exe(sys.pid()), "run", dir .. "/child.lua" }, {
+                    env = { XDG_RUNTIME_DIR = runtime_dir, HOME = "/home/x" },
+                }))
+                return result.stdout
+            end
+            local name = "jflash/_._a_b/console.sock\t/home/x/disk.img\toff\n"
+            assert.equal(("unix:%s/%s"):format(dir, name), child(dir))
+            local fallback = ("unix:/tmp/%s"):format(name:gsub("jflash", "jflash-" .. sys.uid()))
+            assert.equal(fallback, child(false))
+            assert.equal(fallback, child("relative"))
+            assert(sys.run({ "chmod", "755", dir }))
+            assert.equal(fallback, child(dir))
+        end)
+
         it("leaves nothing running when it is cancelled while it starts", function()
             local power = open()
             job.cancel(2)
             local failure = failure_of(power.on, power)
             job.reset()
             assert.equal("cancelled", failure.class)
-            assert.is_true(eventually(function()
-                return power:state() == "off"
-            end))
+            assert.equal("off", power:state())
+            assert.is_nil(sys.stat(dir .. "/run/state.json"))
         end)
     end)
 end)
