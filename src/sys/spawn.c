@@ -107,7 +107,8 @@ static enum jf_code make_plan(const struct jf_spawn *spawn, struct plan *plan,
     if (plan->env && add_actions(&plan->actions, spawn) == 0)
         return JF_OK;
     free_plan(plan);
-    return jf_fail(err, JF_LIMIT, "%s: not enough memory", spawn->argv[0]);
+    jf_fail(err, JF_LIMIT, "%s: not enough memory", spawn->argv[0]);
+    return JF_LIMIT;
 }
 
 // Returns 0 or an errno value; async-signal-safe.

@@ -115,6 +115,33 @@ describe("jflash.sys", function()
             assert.is_true(sys.kill(tonumber(result.stdout), "KILL"))
         end)
 
+        -- Runs Lua code at a terminal of its own; `typed` is shell that types there.
+        local function at_terminal(code, typed)
+            assert(sys.write_file(dir .. "/code.lua", 'local sys = require("jflash.sys")\n' .. code))
+            local command = ("%s run %s/code.lua"):format(sys.process_exe(sys.pid()), dir)
+            return assert(sys.run({ "sh", "-c", ("(%s) | script -qec '%s' /dev/null"):format(typed, command) }, {
+                cwd = dir,
+            })).stdout
+        end
+
+        it("hands the terminal over to an inheriting program, and takes it back", function()
+            local shown = at_terminal([[
+                local result = sys.run({ "sh", "-c", "read line; echo child $line; exit 4" }, { inherit = true })
+                print("status", result.status)
+                print("parent", sys.read_line(0, { timeout_s = 10 }))
+            ]], "printf 'one\\ntwo\\n'")
+            assert.truthy(shown:find("child one\r\n", 1, true))
+            assert.truthy(shown:find("status\t4\r\n", 1, true))
+            assert.truthy(shown:find("parent\ttwo\r\n", 1, true))
+        end)
+
+        it("a Ctrl-C at an inheriting program cancels us as well", function()
+            local shown = at_terminal([[
+                print(sys.run({ "sh", "-c", "touch ready; sleep 100" }, { inherit = true }))
+            ]], "while ! test -e ready; do sleep 0.02; done; printf '\\003'")
+            assert.truthy(shown:find("nil\tcancelled by SIGINT\tcancelled\t", 1, true))
+        end)
+
         it("starts programs with default signals and no other descriptor", function()
             local lock <close> = assert(sys.lock(dir .. "/lock"))
             assert.is_not_nil(lock)
@@ -233,6 +260,15 @@ describe("jflash.sys", function()
             assert.equal("run", sys.process_cmdline(pid)[2])
         end)
 
+        it("is not confused by a program's name", function()
+            local program = dir .. "/a) Z 1 2"
+            assert(sys.run({ "cp", "/bin/sleep", program }))
+            local process <close> = assert(sys.spawn({ program, "100" }))
+            local ours = sys.process_start(sys.pid())
+            assert.is_true(sys.process_start(process:pid()) >= ours)
+            assert.equal(program, sys.process_exe(process:pid()))
+        end)
+
         it("answers for a number that is free", function()
             local process <close> = assert(sys.spawn({ "true" }))
             local pid = process:pid()
@@ -306,8 +342,11 @@ describe("jflash.sys", function()
         it("leaves nothing when a file cannot be replaced", function()
             assert(sys.mkdir(dir .. "/target/inside"))
             local _, message = sys.write_file(dir .. "/target", "text")
-            assert.equal(dir .. "/target: replace: Is a directory", message)
+            assert.equal(dir .. "/target: replace: not a regular file", message)
             assert.same({ "target" }, sys.list(dir))
+            assert(sys.run({ "mkfifo", dir .. "/fifo" }))
+            assert.is_nil(sys.write_file(dir .. "/fifo", "text"))
+            assert.equal("fifo", sys.stat(dir .. "/fifo").type)
             _, message = sys.write_file(dir .. "/no/file", "text")
             assert.equal(dir .. "/no/file: make temporary file: No such file or directory", message)
         end)
@@ -445,6 +484,30 @@ describe("jflash.sys", function()
                 assert.equal("io", code)
             end
             assert.equal("precious", sys.read_file(dir .. "/victim"))
+        end)
+
+        it("works across users in a shared directory", function()
+            if sys.uid() ~= 0 then
+                pending("only root can run a program as another user")
+                return
+            end
+            local shared = dir .. "/shared"
+            assert(sys.mkdir(shared))
+            assert(sys.run({ "chmod", "711", dir }))
+            assert(sys.run({ "chmod", "1777", shared }))
+            assert(sys.write_file(dir .. "/child.lua", ([[
+                print(select(2, require("jflash.sys").lock(%q)) or "taken")
+            ]]):format(shared .. "/lock"), { mode = 0x1a4 }))
+            local function other_user()
+                local program = sys.process_exe(sys.pid())
+                return assert(sys.run({ "setpriv", "--reuid=65534", "--clear-groups", program, "run",
+                    dir .. "/child.lua" })).stdout
+            end
+            assert.equal("taken\n", other_user()) -- and made the file
+            assert.equal(65534, sys.stat(shared .. "/lock").uid)
+            local lock <close> = assert(sys.lock(shared .. "/lock", { owner = "root's run" }))
+            assert.equal(("lock %s: held by root's run\n"):format(shared .. "/lock"), other_user())
+            assert.is_not_nil(lock)
         end)
 
         it("shows no control characters of a holder", function()
