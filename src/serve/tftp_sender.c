@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/tftp_sender.h"
+
+#define STALL_NS 1000000LL
+
+void jf_tftp_sender_start(struct jf_tftp_sender *sender, uint32_t windowsize, bool oack,
+                          uint64_t last, const struct jf_tftp_timer *timer) {
+    *sender = (struct jf_tftp_sender){
+        .windowsize = windowsize,
+        .next = 1,
+        .last = last,
+        .greeting = oack,
+        .timer = *timer,
+    };
+}
+
+// Measures the round trip; only what was sent once can be measured (Karn).
+static void measure(struct jf_tftp_sender *sender, uint64_t block, int64_t now_ns) {
+    if (sender->timing && block == sender->timed)
+        jf_tftp_timer_sample(&sender->timer, now_ns - sender->sent_ns);
+    sender->timing = false;
+}
+
+// The base was acknowledged once more. In lock-step that is a duplicate and must
+// not cause a block (the Sorcerer's Apprentice). In a window it is how the client
+// says that the first block is missing: believed once, and only when it can be an
+// answer to what was sent.
+static enum jf_tftp_step repeated_ack(struct jf_tftp_sender *sender, int64_t now_ns) {
+    bool too_early = now_ns - sender->sent_ns < sender->timer.srtt_ns / 2;
+    if (sender->windowsize == 1 || sender->nudged || too_early || sender->next == sender->base + 1)
+        return JF_TFTP_WAIT;
+    sender->nudged = true;
+    sender->next = sender->base + 1;
+    return JF_TFTP_SEND;
+}
+
+enum jf_tftp_step jf_tftp_sender_ack(struct jf_tftp_sender *sender, uint16_t block,
+                                     int64_t now_ns) {
+    jf_tftp_timer_heard(&sender->timer, now_ns);
+    if (sender->greeting) {
+        if (block != 0 || !sender->greeted)
+            return JF_TFTP_WAIT;
+        measure(sender, 0, now_ns);
+        sender->greeting = false;
+        return JF_TFTP_SEND;
+    }
+    uint16_t ahead = (uint16_t)(block - (uint16_t)sender->base);
+    uint64_t acked = sender->base + ahead;
+    if (ahead == 0)
+        return repeated_ack(sender, now_ns);
+    if (acked > sender->high) // an old one, or nonsense
+        return JF_TFTP_WAIT;
+    measure(sender, acked, now_ns);
+    sender->base = acked;
+    sender->next = acked + 1;
+    sender->nudged = false;
+    return acked == sender->last ? JF_TFTP_DONE : JF_TFTP_SEND;
+}
+
+enum jf_tftp_step jf_tftp_sender_tick(struct jf_tftp_sender *sender, int64_t now_ns) {
+    if (sender->stalled && now_ns >= sender->timer.due_ns) {
+        sender->stalled = false;
+        if (now_ns - sender->timer.heard_ns < sender->timer.give_up_ns)
+            return JF_TFTP_SEND;
+    }
+    switch (jf_tftp_timer_expire(&sender->timer, now_ns)) {
+    case JF_TFTP_NOT_DUE:
+        return JF_TFTP_WAIT;
+    case JF_TFTP_GIVE_UP:
+        return JF_TFTP_SILENT;
+    case JF_TFTP_REPEAT:
+        break;
+    }
+    sender->next = sender->base + 1;
+    sender->timing = false;
+    return JF_TFTP_SEND;
+}
+
+struct jf_tftp_plan jf_tftp_sender_plan(const struct jf_tftp_sender *sender) {
+    if (sender->greeting)
+        return (struct jf_tftp_plan){.oack = true};
+    uint64_t end = sender->base + sender->windowsize;
+    if (end > sender->last)
+        end = sender->last;
+    uint64_t count = end >= sender->next ? end - sender->next + 1 : 0;
+    return (struct jf_tftp_plan){.first = sender->next, .count = count};
+}
+
+void jf_tftp_sender_sent(struct jf_tftp_sender *sender, uint64_t count, int64_t now_ns) {
+    bool again = sender->greeting ? sender->greeted : sender->next <= sender->high;
+    if (sender->greeting) {
+        sender->retransmits += again;
+        sender->greeted = true;
+        sender->timed = 0;
+    } else {
+        uint64_t old = again ? sender->high - sender->next + 1 : 0;
+        sender->retransmits += old < count ? old : count;
+        sender->next += count;
+        sender->timed = sender->next - 1;
+        if (sender->timed > sender->high)
+            sender->high = sender->timed;
+    }
+    sender->timing = !again;
+    sender->sent_ns = now_ns;
+    sender->stalled = false;
+    jf_tftp_timer_arm(&sender->timer, now_ns);
+}
+
+void jf_tftp_sender_stalled(struct jf_tftp_sender *sender, int64_t now_ns) {
+    sender->stalled = true;
+    sender->timer.due_ns = now_ns + STALL_NS;
+}
