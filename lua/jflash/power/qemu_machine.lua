@@ -4,6 +4,7 @@
 -- command line that starts it.
 
 local errors = require("jflash.errors")
+local image = require("jflash.image")
 local sys = require("jflash.sys")
 
 local M = {}
@@ -14,11 +15,11 @@ M.keys = {
     cpu = "processor (cortex-a57)",
     memory_mb = "memory in MiB (1024)",
     bios = "firmware: the U-Boot that the board boots (Debian's for qemu_arm64)",
-    drive = "file of the virtio disk (in ~/.local/state/jflash/boards/NAME); made when missing",
+    drive = "file of the virtio disk (in ~/.local/state/jflash/boards/ID); made when missing",
     drive_size = "size of a disk that is made, as 512M or 1G (1G)",
-    card = "file of an SD card; without it the board has none; made when missing",
-    card_size = "size of a card that is made, a power of two (1G)",
-    dir = "folder for its sockets and process number ($XDG_RUNTIME_DIR/jflash/NAME)",
+    card = "file of an SD card (with card_size: in ~/.local/state/jflash/boards/ID); made when missing",
+    card_size = "size of a card that is made, a power of two; without it and card there is none",
+    dir = "folder for its sockets and process number ($XDG_RUNTIME_DIR/jflash/ID)",
     extra_args = "list of further arguments for QEMU",
 }
 M.types = { memory_mb = "integer", extra_args = "list" }
@@ -30,8 +31,8 @@ local DEFAULTS = {
     memory_mb = 1024,
     bios = "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
     drive_size = "1G",
-    card_size = "1G",
 }
+local CARD_SIZE = "1G"
 
 local UNITS = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30, T = 1 << 40 }
 -- The kernel's limit for a socket's path (sun_path, less its NUL).
@@ -85,15 +86,16 @@ local function is_private(path)
     return info and info.type == "dir" and info.uid == sys.uid() and info.mode & ANY_OTHER == 0
 end
 
-local function default_dir(name)
+local function default_dir(id)
     local runtime = sys.getenv("XDG_RUNTIME_DIR")
     if runtime and runtime:sub(1, 1) == "/" and is_private(runtime) then
-        return ("%s/jflash/%s"):format(runtime, file_name(name))
+        return ("%s/jflash/%s"):format(runtime, id)
     end
-    return ("/tmp/jflash-%d/%s"):format(sys.uid(), file_name(name))
+    return ("/tmp/jflash-%d/%s"):format(sys.uid(), id)
 end
 
-local function default_drive(name)
+-- The folder in which a machine's own disks lie.
+local function storage_dir(id)
     local state = sys.getenv("XDG_STATE_HOME")
     if not state or state:sub(1, 1) ~= "/" then
         local home = sys.getenv("HOME")
@@ -102,7 +104,23 @@ local function default_drive(name)
         end
         state = home .. "/.local/state"
     end
-    return ("%s/jflash/boards/%s/drive.img"):format(state, file_name(name))
+    return ("%s/jflash/boards/%s"):format(state, id)
+end
+
+-- Tells a machine from others of the same board: each drive that is named makes
+-- one, so that several run side by side.
+local function machine_id(name, drive)
+    if not drive then
+        return file_name(name)
+    end
+    return ("%s-%s"):format(file_name(name), image.sha256(drive):sub(1, 8))
+end
+
+local function card_of(config, id)
+    if config.card or not config.card_size then
+        return absolute(config.card)
+    end
+    return storage_dir(id) .. "/card.img"
 end
 
 local function check_extra(list)
@@ -129,12 +147,13 @@ function M.settings(config, name)
     end
     settings.name = name
     settings.dir_is_default = config.dir == nil
-    settings.dir = absolute(config.dir) or default_dir(name)
-    settings.drive_is_default = config.drive == nil
-    settings.drive = absolute(config.drive) or default_drive(name)
-    settings.card = absolute(config.card)
+    settings.drive = absolute(config.drive)
+    local id = machine_id(name, settings.drive)
+    settings.dir = absolute(config.dir) or default_dir(id)
+    settings.drive = settings.drive or storage_dir(id) .. "/drive.img"
+    settings.card = card_of(config, id)
     settings.drive_size = parse_size("drive_size", settings.drive_size)
-    settings.card_size = parse_size("card_size", settings.card_size)
+    settings.card_size = parse_size("card_size", settings.card_size or CARD_SIZE)
     settings.extra_args = check_extra(config.extra_args)
     if not is_power_of_two(settings.card_size) then
         fail_config(('key "card_size": an SD card has a power of two, not %d bytes')
@@ -184,6 +203,7 @@ end
 local function check_storage(key, path, size_bytes)
     local info, message, code, errno = sys.stat(path)
     if not info and errno == "ENOENT" then
+        errors.check("host", sys.mkdir((path:match("^(.*)/"))))
         errors.check("host", sys.make_sparse(path, size_bytes))
         return size_bytes
     end
@@ -210,9 +230,6 @@ function M.check_files(settings)
             message = ("power.bios: %s does not exist"):format(settings.bios),
             hint = settings.bios:find("^/usr/lib/u%-boot/") and "apt install u-boot-qemu" or nil,
         })
-    end
-    if settings.drive_is_default then
-        errors.check("host", sys.mkdir((settings.drive:match("^(.*)/"))))
     end
     check_storage("drive", settings.drive, settings.drive_size)
     if settings.card then
