@@ -96,7 +96,7 @@ enum jf_code jf_resolve(const char *host, uint16_t port, jf_deadline deadline,
     *ret_address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
     if (inet_pton(AF_INET, host, &ret_address->sin_addr) == 1)
         return JF_OK;
-    struct lookup *lookup;
+    struct lookup *lookup = NULL;
     enum jf_code code = start(host, &lookup, err);
     if (code != JF_OK)
         return code;

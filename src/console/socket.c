@@ -144,7 +144,7 @@ static enum jf_code split(const char *where, char host[LONGEST_HOST + 1], uint16
 enum jf_code jf_tcp_open(const char *where, jf_deadline deadline, const struct jf_cancel *cancel,
                          struct jf_stream **ret_stream, struct jf_error *err) {
     char host[LONGEST_HOST + 1];
-    uint16_t port;
+    uint16_t port = 0;
     struct sockaddr_in address;
     struct jf_error reason;
     struct jf_stream *stream = NULL;
