@@ -59,10 +59,9 @@ end
 
 -- socat opens its second address when the first one has its peer.
 local function join(self)
-    M.await("socat's socket", function()
-        return M.content("/proc/net/unix"):find(self.dir .. "/board", 1, true)
+    self.board = M.await("socat's socket", function()
+        return console.open("unix:" .. self.dir .. "/board")
     end)
-    self.board = assert(console.open("unix:" .. self.dir .. "/board"))
 end
 
 ---A pty whose console end is `where`.
@@ -110,10 +109,10 @@ end
 
 local function socket(far, where, options)
     local self = start(far)
-    self.where = M.await("the listener", function()
-        return where(self)
+    local con = M.await("the listener", function()
+        self.where = where(self)
+        return self.where and console.open(self.where, options)
     end)
-    local con = assert(console.open(self.where, options))
     join(self)
     return self, con
 end
@@ -121,8 +120,7 @@ end
 ---A unix socket, and the console that is open on it.
 function M.unix(options)
     return socket("UNIX-LISTEN:DIR/far", function(self)
-        local listening = M.content("/proc/net/unix"):find(self.dir .. "/far", 1, true)
-        return listening and "unix:" .. self.dir .. "/far"
+        return "unix:" .. self.dir .. "/far"
     end, options)
 end
 

@@ -216,7 +216,8 @@ describe("jflash.console", function()
                 local ok, message, code = con:send(("x"):rep(8 * 1024 * 1024), { timeout_s = 0.2 })
                 assert.is_nil(ok)
                 assert.equal("timeout", code)
-                assert.is_truthy(message:match("^deaf: send: %d+ of 8388608 bytes sent: timeout after %d%.%d s$"), message)
+                local expected = "^deaf: send: %d+ of 8388608 bytes sent: timeout after %d%.%d s$"
+                assert.is_truthy(message:match(expected), message)
                 con:close()
                 assert.is_true(job.now() - before < 10)
             end
