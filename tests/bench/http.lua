@@ -5,7 +5,7 @@
 -- memory, speed. One JSON object a line; `ratio` is ours/theirs.
 local job = require("jflash.job")
 
-local ROUNDS = 7
+local ROUNDS = 5
 local FILE_MIB = 512
 local PATIENCE_S = 20
 
@@ -21,7 +21,6 @@ local function quote(text)
 end
 
 local folder = capture("mktemp -d /tmp/jflash-bench-XXXXXX")
--- In memory where that can be had: the disk is not what is measured.
 local file = folder .. "/file"
 
 local function write(name, text)
@@ -47,7 +46,7 @@ local function await_url(url)
     end
 end
 
----Starts a command in the background, its pid in pids/NAME.
+---Starts a command in the background and returns its pid.
 local function spawn(name, command)
     os.execute(("cd %s && { %s >%s.log 2>&1 & echo $! >%s.pid; }"):format(folder, command, name, name))
     return tonumber(read(folder .. "/" .. name .. ".pid"))
@@ -120,23 +119,30 @@ local function stop(peer)
     end
 end
 
----CPU seconds that the processes have used, all their threads.
+---CPU seconds that the processes have used, all their threads, also those that ended.
 local function cpu_s(pids)
     local total = 0
     for _, pid in ipairs(pids) do
+        local living = 0
         for thread in capture(("ls /proc/%d/task"):format(pid)):gmatch("%d+") do
             local text = read(("/proc/%d/task/%s/schedstat"):format(pid, thread))
-            total = total + (text and tonumber(text:match("%d+")) / 1e9 or 0)
+            living = living + (text and tonumber(text:match("%d+")) / 1e9 or 0)
         end
+        -- Threads that have ended are only here, in ticks of 10 ms.
+        local user, system = read(("/proc/%d/stat"):format(pid))
+            :match("^.*%) %S+" .. (" %S+"):rep(10) .. " (%d+) (%d+)")
+        total = total + math.max(living, (user + system) / 100)
     end
     return total
 end
 
----Memory of the processes, each shared page in equal parts to those who share it.
-local function memory_mib(pids)
+---Memory of the processes in MiB, by a field of the kernel's account: "Rss" counts
+---a page in each process that has it, "Pss" shares it out among them.
+local function memory_mib(pids, field)
     local total = 0
     for _, pid in ipairs(pids) do
-        total = total + tonumber(read(("/proc/%d/smaps_rollup"):format(pid)):match("Pss:%s+(%d+)"))
+        local text = read(("/proc/%d/smaps_rollup"):format(pid))
+        total = total + tonumber(text:match("\n" .. field .. ":%s+(%d+)"))
     end
     return total / 1024
 end
@@ -154,7 +160,8 @@ local function measure(peer, clients)
         cpu = (server_s + user + system) / gib,
         server = server_s / gib,
         speed = FILE_MIB * clients * 1.048576 / elapsed_s,
-        memory = memory_mib(peer.pids),
+        rss = memory_mib(peer.pids, "Rss"),
+        pss = memory_mib(peer.pids, "Pss"),
     }
 end
 
@@ -180,8 +187,9 @@ local METRICS = {
     { key = "cpu", what = "HTTP %s, server's and clients' CPU", unit = "s/GiB", must = 1.10, aim = 1.05,
         better = "lower" },
     { key = "server", what = "HTTP %s, server's CPU", unit = "s/GiB", better = "lower" },
-    { key = "memory", what = "HTTP %s, server's memory (PSS)", unit = "MiB", must = 0.6, aim = 0.45,
+    { key = "rss", what = "HTTP %s, server's memory (RSS)", unit = "MiB", must = 0.6, aim = 0.45,
         better = "lower" },
+    { key = "pss", what = "HTTP %s, server's memory (PSS)", unit = "MiB", better = "lower" },
     { key = "speed", what = "HTTP %s, speed", unit = "MB/s", better = "higher" },
 }
 
@@ -223,7 +231,7 @@ local function main(peers)
         print('{"what": "HTTP against nginx", "skipped": "nginx is not installed"}')
     end
     table.insert(peers, start_python())
-    for _, clients in ipairs({ 1, 8 }) do
+    for _, clients in ipairs({ 1, 4 }) do
         compare(peers, clients)
     end
 end
