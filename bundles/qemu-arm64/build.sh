@@ -46,7 +46,8 @@ if [ -e "$out" ] && [ ! -e "$out/.stamp" ] && ! rmdir "$out" 2>/dev/null; then
 fi
 
 need apt-get:apt dpkg-deb:dpkg tar:tar cpio:cpio gzip:gzip depmod:kmod modprobe:kmod \
-    fdtput:device-tree-compiler qemu-system-aarch64:qemu-system-arm flock:util-linux
+    dtc:device-tree-compiler fdtput:device-tree-compiler \
+    qemu-system-aarch64:qemu-system-arm flock:util-linux
 
 workdir "$(dirname "$out")"
 apt_root
@@ -71,7 +72,7 @@ mkdir -p "$fs/bin" "$fs/sbin" "$fs/usr/bin" "$fs/usr/sbin" "$fs/usr/share/udhcpc
 cp "$tmp/unpacked/bin/busybox" "$fs/bin/busybox"
 ln -s busybox "$fs/bin/sh"
 modules "$tmp/unpacked" "$version" "$fs/lib/modules" \
-    virtio_mmio virtio_pci virtio_blk virtio_net af_packet sdhci-pci mmc_block
+    virtio_mmio virtio_blk virtio_net af_packet sdhci-pci mmc_block
 
 cat >"$fs/init" <<'SCRIPT'
 #!/bin/sh
@@ -113,10 +114,15 @@ chmod 755 "$fs/init"
 
 echo jflash-flasher >"$fs/etc/hostname"
 # `root` has no password; `flasher`, with the password `flasher`, is the same user behind one.
+# The passwords are in shadow: a passwd entry with none in it is skipped when uid 0 gets its name.
 cat >"$fs/etc/passwd" <<'PASSWD'
-root::0:0:root:/root:/bin/sh
-flasher:$6$jflash$fN3TaPpFE2Y6.ZxbWyBe0OETUDPKOqJkQh7n5rPuYW5R6AqCF2QsdDLeP0Ela5azDPwfNWWqm2wX8lqkfs2nL0:0:0:flasher:/root:/bin/sh
+root:x:0:0:root:/root:/bin/sh
+flasher:x:0:0:flasher:/root:/bin/sh
 PASSWD
+cat >"$fs/etc/shadow" <<'SHADOW'
+root::19000::::::
+flasher:$6$jflash$fN3TaPpFE2Y6.ZxbWyBe0OETUDPKOqJkQh7n5rPuYW5R6AqCF2QsdDLeP0Ela5azDPwfNWWqm2wX8lqkfs2nL0:19000::::::
+SHADOW
 echo 'root:x:0:' >"$fs/etc/group"
 cat >"$fs/etc/os-release" <<RELEASE
 ID=jflash-flasher
@@ -154,12 +160,11 @@ ln -s /etc/udhcpc/default.script "$fs/usr/share/udhcpc/default.script"
 pack_initramfs "$fs" "$data/initramfs.cpio.gz"
 
 say "dumping the device tree"
+# Without randomness: seeds that were drawn once must not feed every boot's random numbers.
 # shellcheck disable=SC2086
-quietly qemu-system-aarch64 -M virt,dumpdtb="$data/virt.dtb" $machine -bios "$uboot"
-# Seeds that were drawn once must not feed every boot's random numbers.
-for seed in kaslr-seed rng-seed; do
-    fdtput -d "$data/virt.dtb" /chosen $seed 2>/dev/null || true
-done
+quietly qemu-system-aarch64 -M virt,dumpdtb="$tmp/padded.dtb",dtb-randomness=off $machine \
+    -bios "$uboot"
+dtc -q -I dtb -O dtb -o "$data/virt.dtb" "$tmp/padded.dtb"
 cp "$data/virt.dtb" "$data/virt-alt.dtb"
 fdtput -t s "$data/virt-alt.dtb" / model "jflash virtual board (virt-alt)"
 

@@ -25,6 +25,7 @@ need() {
     PATH=$PATH:/usr/sbin:/sbin
     missing=
     for pair; do
+        case "$missing " in *" ${pair#*:} "*) continue ;; esac
         command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
     done
     [ -r "$uboot" ] || missing="$missing u-boot-qemu"

@@ -11,21 +11,22 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 
-# In MiB: partition 1 holds the kernel, partition 2 the root; 1 MiB for each partition table.
+# In MiB: partition 1 holds the kernel, partition 2 the root, and each copy of the partition table
+# gets 1.
 boot_mib=64
-root_mib=446
 total_mib=512
 packages='base-files bash coreutils findutils grep gzip hostname perl procps python3 sed tar
     iproute2 less nano xz-utils busybox-static'
 
 usage() {
     cat <<TEXT
-usage: $prog [--force] OUT.raw
+usage: $prog [--force] [--small] OUT.raw
 
-Makes a bootable $total_mib MiB arm64 disk image (GPT, two ext4 partitions, Debian
-files) for the qemu-arm64 board. A second run with the same inputs does nothing;
---force makes it again, with the newest packages. It is not compressed:
-xz -T0 OUT.raw. The packages come from the host's own apt sources.
+Makes a bootable 512 MiB arm64 disk image (GPT, two ext4 partitions, Debian files)
+for the qemu-arm64 board; with --small 256 MiB, without the kernel's modules. A second
+run with the same inputs does nothing; --force makes it again, with the newest
+packages. It is not compressed: xz -T0 OUT.raw. The packages come from the host's
+own apt sources.
 TEXT
 }
 
@@ -33,6 +34,7 @@ force=no out=
 while [ $# -gt 0 ]; do
     case $1 in
     --force) force=yes ;;
+    --small) total_mib=256 ;;
     -h | --help) usage; exit 0 ;;
     -*) usage >&2; exit 2 ;;
     *) [ -z "$out" ] || { usage >&2; exit 2; }; out=$1 ;;
@@ -45,7 +47,8 @@ mkdir -p "$(dirname "$out")"
 out=$(cd "$(dirname "$out")" && pwd)/$(basename "$out")
 
 hold "$(dirname "$out")"
-stamp=$(inputs make-image.sh)
+stamp="$(inputs make-image.sh) $total_mib"
+root_mib=$((total_mib - boot_mib - 2))
 if [ $force = no ] && [ -e "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$stamp" ]; then
     say "$out is up to date"
     exit 0
@@ -86,7 +89,7 @@ mkdir -p "$initrd/bin" "$initrd/dev" "$initrd/proc" "$initrd/sys" "$initrd/root"
 cp "$fs/bin/busybox" "$initrd/bin/busybox"
 ln -s busybox "$initrd/bin/sh"
 modules "$tmp/kernel" "$version" "$initrd/lib/modules" \
-    virtio_mmio virtio_pci virtio_blk sdhci-pci mmc_block ext4 crc32c_generic
+    virtio_mmio virtio_blk sdhci-pci mmc_block ext4 crc32c_generic
 cat >"$initrd/init" <<'SCRIPT'
 #!/bin/sh
 PATH=/bin
@@ -131,7 +134,7 @@ label jflash-demo
 CONF
 
 # The root: the packages' files, the kernel's modules, and busybox as init and login.
-mv "$tmp/kernel/lib/modules" "$fs/usr/lib/modules"
+[ $total_mib = 256 ] || mv "$tmp/kernel/lib/modules" "$fs/usr/lib/modules"
 rm -rf "$fs/sbin/init" "$fs/etc/mtab" "$fs/usr/share/locale" "$fs/usr/share/man"
 ln -s ../bin/busybox "$fs/sbin/init"
 for folder in boot dev etc/init.d proc root run sys tmp; do
@@ -146,7 +149,8 @@ for shell in sh bash; do
 done
 echo jflash-demo >"$fs/etc/hostname"
 echo '127.0.0.1 localhost jflash-demo' >"$fs/etc/hosts"
-printf 'root::0:0:root:/root:/bin/bash\n' >"$fs/etc/passwd"
+printf 'root:x:0:0:root:/root:/bin/bash\n' >"$fs/etc/passwd"
+printf 'root::19000::::::\n' >"$fs/etc/shadow"
 printf 'root:x:0:\n' >"$fs/etc/group"
 cat >"$fs/etc/fstab" <<'FSTAB'
 PARTLABEL=rootfs / ext4 defaults 0 1
@@ -174,8 +178,9 @@ partition() {
     say "making the $2 partition: $(du -sm "$1" | cut -f 1) MiB of files"
     as_root=
     [ "$(id -u)" = 0 ] || as_root='unshare --user --map-root-user'
+    # The block and inode ratio of large file systems.
     # shellcheck disable=SC2086
-    quietly $as_root mke2fs -q -t ext4 -L "$2" -U "$3" -E hash_seed="$3",root_owner=0:0 -m 0 \
+    quietly $as_root mke2fs -q -t ext4 -b 4096 -i 16384 -L "$2" -U "$3" -E hash_seed="$3",root_owner=0:0 -m 0 \
         -d "$1" "$tmp/fs.img" "${5}M"
     quietly e2fsck -fn "$tmp/fs.img"
     dd if="$tmp/fs.img" of="$tmp/image" bs=1M seek="$4" conv=notrunc,sparse status=none

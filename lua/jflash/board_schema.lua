@@ -48,6 +48,13 @@ local function check_target(target)
     return nil
 end
 
+local function check_board(board)
+    if board.flasher.network == "static" and not board.network.ipaddr then
+        return "static needs the key 'network.ipaddr'", "flasher"
+    end
+    return nil
+end
+
 local function optional_text()
     return schema.string({ nullable = true, filled = true })
 end
@@ -73,7 +80,7 @@ local CONSOLE = schema.record({
 
 local POWER = schema.record({
     type = schema.string({ default = "manual", filled = true }),
-}, { rest = schema.open() })
+}, { nullable = true, rest = schema.open() })
 
 local NETWORK = schema.record({
     method = schema.enum({ "dhcp", "static", "none" }, { default = "dhcp" }),
@@ -83,7 +90,7 @@ local NETWORK = schema.record({
     serverip = address(),
     dns = address(),
     ethact = optional_text(),
-}, { check = check_network })
+}, { nullable = true, check = check_network })
 
 local TFTP = schema.record({
     host = schema.string({ default = "auto", check = check_bind }),
@@ -92,13 +99,13 @@ local TFTP = schema.record({
     blksize = schema.integer({ nullable = true, min = 8, max = 65464 }),
     max_blksize = schema.integer({ nullable = true, min = 8, max = 65464 }),
     windowsize = schema.integer({ default = 16, min = 1, max = 65535 }),
-})
+}, { nullable = true })
 
 local HTTP = schema.record({
     host = schema.string({ default = "auto", check = check_bind }),
     port = schema.integer({ default = 0, min = 0, max = 65535 }),
     board_host = address(),
-})
+}, { nullable = true })
 
 local UBOOT = schema.record({
     prompt = schema.string({ default = "=> ", filled = true }),
@@ -112,7 +119,7 @@ local UBOOT = schema.record({
     dhcp_tries = schema.integer({ default = 3, min = 1 }),
     load_timeout_s = seconds(300.0),
     tftpdstp = schema.boolean({ nullable = true }),
-})
+}, { nullable = true })
 
 local LOGIN = schema.record({
     type = schema.enum({ "busybox" }, { nullable = true }),
@@ -120,12 +127,12 @@ local LOGIN = schema.record({
     username = schema.string({ nullable = true }),
     password = schema.string({ nullable = true }),
     prompt = optional_text(),
-})
+}, { nullable = true })
 
 local FLASHER = schema.record({
     network = schema.enum({ "udhcpc", "static", "none" }, { default = "udhcpc" }),
     interface = optional_text(),
-})
+}, { nullable = true })
 
 local TARGET = schema.record({
     path = schema.string({ required = true, check = manifest.check_target }),
@@ -144,7 +151,7 @@ local TIMEOUTS = schema.record({
     sync_s = seconds(300.0),
     verify_stall_s = seconds(60.0),
     power_off_wait_s = seconds(2.0),
-})
+}, { nullable = true })
 
 return schema.record({
     description = schema.string({ default = "" }),
@@ -153,7 +160,7 @@ return schema.record({
     manifest = schema.string({ default = "manifest.yaml", filled = true, check = manifest.check_file }),
     variant = optional_text(),
     default_target = optional_text(),
-    targets = schema.map(TARGET, { default = {} }),
+    targets = schema.map(TARGET, { nullable = true, default = {} }),
     console = CONSOLE,
     power = POWER,
     network = NETWORK,
@@ -168,4 +175,4 @@ return schema.record({
     allow_bundle_recipe = schema.boolean({ default = false }),
     cacert = optional_text(),
     cache_dir = optional_text(),
-})
+}, { check = check_board })

@@ -9,6 +9,7 @@
 local errors = require("jflash.errors")
 local manifest = require("jflash.manifest")
 local nearest = require("jflash.nearest")
+local runtime = require("jflash.runtime")
 local schema = require("jflash.schema")
 local sys = require("jflash.sys")
 
@@ -112,6 +113,41 @@ function Bundle:check()
     for _, named in ipairs(self.manifest:all_files()) do
         self:path(named.file, named.where)
     end
+end
+
+-- Where bundles that are known by a bare name lie: beside the program that was just
+-- built, in the user's data folder, in the installation.
+local function places(name)
+    local program = sys.process_exe(sys.pid())
+    local data = sys.getenv("XDG_DATA_HOME") or (sys.getenv("HOME") or "") .. "/.local/share"
+    return {
+        program and ("%s/bundles/%s"):format(program:match("^(.*)/"), name),
+        ("%s/jflash/bundles/%s"):format(data, name),
+        ("%s/bundles/%s"):format(runtime.share_dir, name),
+    }
+end
+
+---The folder of a bundle: `place` itself when it is one, else where a bundle of that
+---name was built. Raises a config error that says how to build it.
+---@param place string a folder, or a bare name like "qemu-arm64"
+---@return string dir
+function M.find(place)
+    if place:find("/", 1, true) or sys.stat(place) then
+        return place
+    end
+    local tried = places(place)
+    for _, dir in ipairs(tried) do
+        if sys.stat(dir .. "/manifest.yaml") then
+            return dir
+        end
+    end
+    return errors.raise({
+        class = "config",
+        code = "missing",
+        message = ("the bundle %q is in none of %s"):format(place, table.concat(tried, ", ")),
+        hint = ("in the source tree ./dev bundle %s builds it; an installation has "
+            .. "%s/bundles/%s/build.sh DIR"):format(place, runtime.share_dir, place),
+    })
 end
 
 ---Opens the bundle in the folder `dir`. Raises a config error.

@@ -50,11 +50,20 @@ local function text_line(level, message)
     return ("[%7.1f] %-14s %s%s\n"):format(elapsed_s(), state.step or "", mark, message)
 end
 
+-- What a board says need not be UTF-8, JSON must be.
+local function clean(value)
+    if type(value) == "string" and not utf8.len(value) then
+        return (value:gsub("[\x80-\xff]", "?"))
+    end
+    return value
+end
+
 local function json_line(level, message, fields)
-    local entry = { time = sys.time(), elapsed_s = elapsed_s(), level = level, message = message }
+    local entry = { time = sys.time(), elapsed_s = elapsed_s(), level = level }
+    entry.message = clean(message)
     entry.step = state.step
     for key, value in pairs(fields or {}) do
-        entry[key] = value
+        entry[key] = clean(value)
     end
     return json.encode(entry) .. "\n"
 end

@@ -102,17 +102,20 @@ local function loaded_file(options)
     return schema.record({ file = file_name(), address = schema.address({ required = true }) }, options)
 end
 
-local command = { filled = true, check = check_line }
+local function command(options)
+    options.filled, options.line, options.check = true, true, check_line
+    return schema.string(options)
+end
 
 local VARIANT = schema.record({
     file = schema.string({ nullable = true, filled = true, check = check_file }),
-    bootcmd = schema.string({ nullable = true, filled = true, check = check_line }),
+    bootcmd = command({ nullable = true }),
 }, { nullable = true })
 
 local SPEC = schema.record({
     manufacturer = schema.string({ nullable = true }),
     link = schema.string({ nullable = true }),
-    bootcmd = schema.string({ required = true, filled = true, check = check_line }),
+    bootcmd = command({ required = true }),
     shelltype = schema.enum({ "busybox" }, { nullable = true }),
     login = schema.record({
         type = schema.enum({ "busybox" }, { nullable = true }),
@@ -130,7 +133,7 @@ local SPEC = schema.record({
         address = schema.address(),
         variants = schema.map(VARIANT, { required = true }),
     }, { nullable = true, optional = true, check = check_dtb }),
-    preflash_commands = schema.list(schema.string(command), { default = {}, nullable = true }),
+    preflash_commands = schema.list(command({}), { default = {}, nullable = true }),
 }, { required = true, check = check_spec })
 
 local MANIFEST = schema.record({

@@ -31,7 +31,7 @@ end
 ---@return string?
 function M.find(name, candidates)
     local best, best_distance
-    local limit = math.max(1, #name // 3)
+    local limit = (#name + 2) // 3
     for _, candidate in ipairs(candidates) do
         if #name <= LONGEST and #candidate <= LONGEST then
             local d = distance(name:lower(), candidate:lower())

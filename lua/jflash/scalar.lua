@@ -64,6 +64,7 @@ local function bounded(value, options, what)
 end
 
 function M.string(text, _, options)
+    text = options.line and text:gsub("\n+$", "") or text
     if text:find("\0", 1, true) then
         return nil, "text without zero bytes"
     elseif options.filled then

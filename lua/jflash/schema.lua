@@ -35,7 +35,8 @@ local function new(kind, options, fields)
     return type
 end
 
----Scalars. Options: `filled` (not empty) for strings; `min` and `max` for numbers,
+---Scalars. Options: `filled` (not empty) and `line` (newlines at the end do not count)
+---for strings; `min` and `max` for numbers,
 ---durations and sizes.
 function M.string(options)
     return new("string", options)
@@ -143,7 +144,7 @@ local function found(node)
     elseif scalar.is_null(node.text, node.plain) then
         return "nothing"
     end
-    return quoted(node.text) .. (node.plain and "" or " in quotes")
+    return quoted(node.text) .. ((node.plain or node.where) and "" or " in quotes")
 end
 
 local function copy(value)
@@ -173,8 +174,9 @@ end
 
 -- A key that no field has.
 local function unknown_key(context, fields, entry, path)
-    local text = "unknown key" .. nearest.hint(entry.key, M.names(fields))
     local list = context.unknown == "warning" and context.warnings or context.problems
+    -- Comparing names is slow: not for what is cut off anyway.
+    local text = "unknown key" .. (#list < SHOWN and nearest.hint(entry.key, M.names(fields)) or "")
     add(list, place(context, key_position(entry)), join(path, (entry.key:gsub("%c", "?"))), text)
 end
 
@@ -302,9 +304,18 @@ function read_node(context, node, type, path)
     return value
 end
 
+-- The first lines of a list, and how many more there are.
+local function shorten(lines)
+    local short = table.move(lines, 1, math.min(#lines, SHOWN), 1, {})
+    if #lines > SHOWN then
+        short[#short + 1] = ("and %d more"):format(#lines - SHOWN)
+    end
+    return short
+end
+
 ---@class jflash.schema.info
 ---@field positions table<string, string> the place ("file:line:column") of each key that was written
----@field warnings string[] one line each
+---@field warnings string[] one line each, at most 21
 ---@field problems string[] one line each
 
 ---Reads `node` as `type`, without raising.
@@ -321,7 +332,11 @@ function M.examine(node, type, options)
         problems = {},
     }
     local value = read_node(context, node, type, options.path or "")
-    return value, { positions = context.positions, warnings = context.warnings, problems = context.problems }
+    return value, {
+        positions = context.positions,
+        warnings = shorten(context.warnings),
+        problems = context.problems,
+    }
 end
 
 ---Raises a config error whose message is all of `problems`, one a line; does
@@ -331,11 +346,7 @@ function M.raise(problems)
     if #problems == 0 then
         return
     end
-    local lines = table.move(problems, 1, math.min(#problems, SHOWN), 1, {})
-    if #problems > SHOWN then
-        lines[#lines + 1] = ("and %d more"):format(#problems - SHOWN)
-    end
-    errors.raise({ class = "config", code = "protocol", message = table.concat(lines, "\n") })
+    errors.raise({ class = "config", code = "protocol", message = table.concat(shorten(problems), "\n") })
 end
 
 ---As examine, and raises a config error that holds all problems, one a line.

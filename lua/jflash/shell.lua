@@ -153,11 +153,13 @@ end
 -- arrived damaged.
 local function begin(self, nonce, line)
     self.console:send(line .. "\n", { cps = PACES[self.pace] or nil })
-    local match = self.console:try_expect({ "<" .. nonce .. "\n", "!" .. nonce }, {
-        timeout_s = BEGIN_S,
-    })
+    local patterns = { "<" .. nonce .. "\n", "!" .. nonce, "re:(?m)^\\S* ?login: $" }
+    local match = self.console:try_expect(patterns, { timeout_s = BEGIN_S })
     if match and match.index == 1 then
         return true
+    end
+    if match and match.index == 3 then
+        self.console:fail({ code = "shell", message = "the flasher's shell has ended: it asks for a login again" })
     end
     clear_line(self)
     return false

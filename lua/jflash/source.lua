@@ -46,7 +46,8 @@ end
 local function spool(dut)
     local path = dut.run:file("stdin.image")
     log.info("reading the image from standard input")
-    check(image.spool(0, path))
+    sys.remove(path) -- of a run in the same folder that was killed
+    errors.check("host", sys.spool(0, path))
     dut.scope:defer("remove the spooled image", function()
         errors.check("host", sys.remove(path))
     end)
@@ -80,6 +81,12 @@ function Source:format()
     return self.img:format()
 end
 
+--- Whether all of the image has been read.
+---@return boolean
+function Source:is_proven()
+    return self.img:progress().done
+end
+
 --- Waits until the whole image was read, decoded and hashed.
 ---@return table proof delivered_sha256, delivered_bytes, decoded_sha256, decoded_bytes, format
 function Source:proof()
@@ -89,8 +96,9 @@ function Source:proof()
             check(nil, message, code, hint)
         end
         self.proof_result = result
-        local progress = self.img:progress()
-        log.progress("prove", progress.delivered_bytes, self.img:delivered_bytes())
+        if not result then
+            log.progress("prove", self.img:progress().delivered_bytes, self.img:delivered_bytes())
+        end
     end
     return self.proof_result
 end

@@ -3,6 +3,7 @@
 // jflash.http: an HTTP server of registered contents (serve/http.h).
 #include "bind/bind.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,10 +16,19 @@
 #define DEFAULT_CONNECTION_LIMIT 64
 #define DEFAULT_WAIT_S 60
 
-// Its user value is a table: name -> the userdata whose stream is served.
+// Its user value is a table: name -> struct taken that is registered.
 struct server {
     struct jf_http *http; // NULL when closed
 };
+
+// A producer's stream. While it is registered only the server's binding releases
+// it: when a state ends, this is collected before the server is.
+struct taken {
+    struct jf_stream stream;
+    bool registered;
+};
+
+#define STREAM "jflash.http.stream"
 
 // A list of transfers that survives a Lua error.
 struct list {
@@ -83,12 +93,34 @@ static int http_serve(lua_State *L) {
     return 1;
 }
 
+static int taken_release(lua_State *L) {
+    struct taken *taken = luaL_checkudata(L, 1, STREAM);
+    if (!taken->registered)
+        jf_stream_release(&taken->stream);
+    return 0;
+}
+
+// The server has let go of the struct taken at the top of the stack (or nil).
+// Pops it.
+static void unregister(lua_State *L) {
+    struct taken *taken = lua_touserdata(L, -1);
+    if (taken) {
+        taken->registered = false;
+        jf_stream_release(&taken->stream);
+    }
+    lua_pop(L, 1);
+}
+
 static int server_close(lua_State *L) {
     struct server *server = luaL_checkudata(L, 1, SERVER);
     jf_http_stop(server->http);
     server->http = NULL;
-    // The streams' owners may go now.
-    lua_newtable(L);
+    if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) // streams
+        return 0;
+    lua_pushnil(L);
+    while (lua_next(L, -2)) // streams name taken
+        unregister(L);
+    lua_pushnil(L);
     lua_setiuservalue(L, 1, 1);
     return 0;
 }
@@ -108,14 +140,6 @@ static int push_path(lua_State *L, const struct jf_http *http, const char *name)
     return 1;
 }
 
-// Anchors the userdata at the top of the stack (or nil) for `name`, and pops it.
-static void anchor(lua_State *L, const char *name) {
-    lua_getiuservalue(L, 1, 1); // owner anchors
-    lua_insert(L, -2);
-    lua_setfield(L, -2, name);
-    lua_pop(L, 1);
-}
-
 static struct jf_http_labels opt_labels(lua_State *L) {
     size_t len;
     struct jf_http_labels labels = {
@@ -133,20 +157,26 @@ static struct jf_http_labels opt_labels(lua_State *L) {
 
 static enum jf_code add_stream(lua_State *L, struct jf_http *http, const char *name,
                                const struct jf_http_labels *labels, struct jf_error *err) {
-    lua_getfield(L, 3, "stream"); // owner
-    struct jf_queue *queue = jf_stream_check(L, lua_gettop(L));
     lua_Integer length = jf_opt_integer(L, 3, "length", JF_HTTP_UNKNOWN);
     if (length < JF_HTTP_UNKNOWN)
         luaL_error(L, "option 'length': a size expected");
-    // What can raise comes before the server holds the queue. A name that is taken
-    // keeps the anchor it has.
-    lua_getiuservalue(L, 1, 1); // owner anchors
-    lua_getfield(L, -1, name);  // owner anchors previous
-    lua_pushvalue(L, -3);       // owner anchors previous owner
-    lua_setfield(L, -3, name);  // owner anchors previous
-    enum jf_code code = jf_http_add_stream(http, name, queue, length, labels, err);
-    if (code != JF_OK)
-        lua_setfield(L, -2, name);
+    lua_getiuservalue(L, 1, 1); // streams
+    if (lua_getfield(L, -1, name) != LUA_TNIL)
+        return jf_fail_errno(err, EEXIST, "http: register \"%s\"", name);
+    lua_getfield(L, 3, "stream"); // streams nil producer
+    struct taken *taken = lua_newuserdatauv(L, sizeof *taken, 0);
+    *taken = (struct taken){0};
+    luaL_setmetatable(L, STREAM); // streams nil producer taken
+    jf_stream_take(L, -2, &taken->stream);
+    // What can raise comes before the server holds the queue.
+    lua_setfield(L, -4, name);
+    enum jf_code code = jf_http_add_stream(http, name, taken->stream.queue, length, labels, err);
+    taken->registered = code == JF_OK;
+    if (code == JF_OK)
+        return JF_OK;
+    jf_stream_release(&taken->stream);
+    lua_pushnil(L);
+    lua_setfield(L, -4, name);
     return code;
 }
 
@@ -195,10 +225,13 @@ static int server_receive(lua_State *L) {
 static int server_remove(lua_State *L) {
     struct jf_http *http = check_server(L);
     const char *name = luaL_checkstring(L, 2);
-    bool removed = jf_http_remove(http, name);
+    lua_pushboolean(L, jf_http_remove(http, name)); // removed
+    lua_getiuservalue(L, 1, 1);                     // removed streams
+    lua_getfield(L, -1, name);                      // removed streams taken
+    unregister(L);                                  // removed streams
     lua_pushnil(L);
-    anchor(L, name);
-    lua_pushboolean(L, removed);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1); // removed
     return 1;
 }
 
@@ -310,10 +343,13 @@ static const luaL_Reg server_meta[] = {
     {"__close", server_close}, {"__gc", server_close}, {NULL, NULL}};
 
 static const luaL_Reg no_methods[] = {{NULL, NULL}};
+static const luaL_Reg stream_meta[] = {
+    {"__close", taken_release}, {"__gc", taken_release}, {NULL, NULL}};
 static const luaL_Reg list_meta[] = {{"__close", list_free}, {"__gc", list_free}, {NULL, NULL}};
 
 int luaopen_jflash_http(lua_State *L) {
     jf_bind_class(L, SERVER, server_methods, server_meta);
+    jf_bind_class(L, STREAM, no_methods, stream_meta);
     jf_bind_class(L, LIST, no_methods, list_meta);
     luaL_newlib(L, functions);
     return 1;

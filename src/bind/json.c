@@ -70,9 +70,9 @@ static void push_array(lua_State *L, const json_t *array) {
 }
 
 static void push_object(lua_State *L, const json_t *object) {
-    json_t *own = (json_t *)object; // jansson's iterators take no const
-    lua_newtable(L);                // object
-    for (void *at = json_object_iter(own); at; at = json_object_iter_next(own, at)) {
+    json_t *open = (json_t *)object; // jansson's iterators take no const
+    lua_newtable(L);                 // object
+    for (void *at = json_object_iter(open); at; at = json_object_iter_next(open, at)) {
         lua_pushstring(L, json_object_iter_key(at));
         push_value(L, json_object_iter_value(at));
         lua_rawset(L, -3);

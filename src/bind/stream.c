@@ -3,15 +3,22 @@
 
 #include <lauxlib.h>
 
-struct jf_queue *jf_stream_check(lua_State *L, int index) {
-    int type = luaL_getmetafield(L, index, JF_STREAM_FIELD);
-    bool offers = type == LUA_TBOOLEAN && lua_toboolean(L, -1);
-    if (type != LUA_TNIL)
+void jf_stream_take(lua_State *L, int index, struct jf_stream *ret) {
+    struct jf_stream stream = {0};
+    const struct jf_stream_class *class = NULL;
+    if (luaL_getmetafield(L, index, JF_STREAM_FIELD) != LUA_TNIL) {
+        class = lua_islightuserdata(L, -1) ? lua_touserdata(L, -1) : NULL;
         lua_pop(L, 1);
-    if (!offers || lua_type(L, index) != LUA_TUSERDATA)
+    }
+    if (!class)
         luaL_error(L, "a stream expected, got %s", luaL_typename(L, index));
-    const struct jf_stream_source *source = lua_touserdata(L, index);
-    if (!source->queue)
-        luaL_error(L, "the stream is closed");
-    return source->queue;
+    class->take(L, index, &stream);
+    *ret = stream;
+}
+
+void jf_stream_release(struct jf_stream *stream) {
+    struct jf_stream taken = *stream;
+    *stream = (struct jf_stream){0};
+    if (taken.release)
+        taken.release(taken.owner);
 }

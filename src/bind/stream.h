@@ -2,9 +2,11 @@
 //
 // How a userdata offers bytes that are produced while they are read, without its
 // module and the reader's knowing each other: its metatable has the field
-// `__jf_stream` with the value true, and its first member is a
-// struct jf_stream_source. Who reads keeps the userdata alive (a user value) for
-// as long as it holds the queue.
+// JF_STREAM_FIELD, a light userdata that points to a struct jf_stream_class.
+//
+//     static const struct jf_stream_class class = {.take = take_stream};
+//     lua_pushlightuserdata(L, (void *)&class);
+//     lua_setfield(L, metatable, JF_STREAM_FIELD);
 #ifndef JF_BIND_STREAM_H
 #define JF_BIND_STREAM_H
 
@@ -14,11 +16,25 @@
 
 #define JF_STREAM_FIELD "__jf_stream"
 
-struct jf_stream_source {
-    struct jf_queue *queue; // NULL in a closed object
+// The reader's share of a producer: the queue lives at least until `release`,
+// whatever becomes of the userdata.
+struct jf_stream {
+    struct jf_queue *queue;
+    void (*release)(void *owner);
+    void *owner;
 };
 
-// The queue of the userdata at `index`; raises when it offers none or is closed.
-struct jf_queue *jf_stream_check(lua_State *L, int index);
+struct jf_stream_class {
+    // Fills *ret from the userdata at `index`; raises when it is closed or has
+    // been taken before (a queue has one reader).
+    void (*take)(lua_State *L, int index, struct jf_stream *ret);
+};
+
+// Takes the stream of the value at `index` into *ret, which is untouched when it
+// raises: that offers none, or it cannot be taken.
+void jf_stream_take(lua_State *L, int index, struct jf_stream *ret);
+
+// Accepts one that was never taken (all zero) or was released.
+void jf_stream_release(struct jf_stream *stream);
 
 #endif

@@ -91,18 +91,20 @@ static int sys_time(lua_State *L) {
 
 static int sys_random_hex(lua_State *L) {
     static const char digits[] = "0123456789abcdef";
-    lua_Integer count = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, count >= 1 && count <= RANDOM_LIMIT, 1, "between 1 and 256 bytes");
+    lua_Integer asked = luaL_checkinteger(L, 1);
+    if (asked < 1 || asked > RANDOM_LIMIT)
+        return luaL_argerror(L, 1, "between 1 and 256 bytes");
+    size_t count = (size_t)asked;
     unsigned char bytes[RANDOM_LIMIT];
     char text[2 * RANDOM_LIMIT];
     // Up to 256 bytes come whole and cannot fail.
-    if (getrandom(bytes, (size_t)count, 0) != (ssize_t)count)
+    if (getrandom(bytes, count, 0) != (ssize_t)count)
         return luaL_error(L, "getrandom: %s", strerror(errno));
-    for (lua_Integer i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         text[2 * i] = digits[bytes[i] >> 4];
         text[2 * i + 1] = digits[bytes[i] & 15];
     }
-    lua_pushlstring(L, text, (size_t)count * 2);
+    lua_pushlstring(L, text, count * 2);
     return 1;
 }
 

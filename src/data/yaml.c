@@ -10,6 +10,7 @@
 #include <yaml.h>
 
 #define QUOTED_MAX 64 // bytes of the document's text in an error message
+#define TAG_DIRECTIVES_MAX 16
 
 struct jf_yaml {
     struct jf_yaml_node *nodes; // newest first
@@ -421,13 +422,30 @@ static size_t bom_length(const char *text, size_t len) {
     return len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
+// libyaml compares each %TAG directive with all before it: 1 MiB of them would
+// keep it busy for many seconds.
+static enum jf_code limit_directives(const struct reader *reader, size_t len) {
+    const char *end = reader->text + len;
+    const char *at = reader->text;
+    for (unsigned count = 0; (at = memmem(at, (size_t)(end - at), "%TAG", 4)); at += 4) {
+        if (++count > TAG_DIRECTIVES_MAX)
+            return fail_at(reader, JF_LIMIT,
+                           mark_at_offset(reader->text, (size_t)(at - reader->text)),
+                           "more than 16 times %TAG");
+    }
+    return JF_OK;
+}
+
 static enum jf_code parse(struct reader *reader, size_t len) {
+    enum jf_code code = limit_directives(reader, len);
+    if (code)
+        return code;
     if (!yaml_parser_initialize(&reader->parser))
         return no_memory(reader);
     // Said outright, since libyaml would otherwise accept UTF-16 too.
     yaml_parser_set_encoding(&reader->parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&reader->parser, (const unsigned char *)reader->text, len);
-    enum jf_code code = read_document(reader);
+    code = read_document(reader);
     yaml_parser_delete(&reader->parser);
     return code;
 }

@@ -61,10 +61,11 @@ static enum jf_code start_daemon(struct jf_http *http, const struct jf_http_opti
     pthread_sigmask(SIG_BLOCK, &all, &before);
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
-        jf_http_on_request, http, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
-        jf_http_on_completed, http, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
-        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        CONNECTION_MEMORY_BYTES, MHD_OPTION_END);
+        jf_http_on_request, http, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_CONNECTION,
+        jf_http_on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, jf_http_on_completed, http,
+        MHD_OPTION_CONNECTION_LIMIT, options->connection_limit, MHD_OPTION_CONNECTION_TIMEOUT,
+        options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_END);
     int failed = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (http->daemon)
@@ -81,6 +82,7 @@ enum jf_code jf_http_start(const struct jf_http_options *options, struct jf_http
         return jf_fail(err, JF_LIMIT, "http: not enough memory");
     pthread_mutex_init(&http->lock, NULL);
     http->ended.fd = -1;
+    http->connection_limit = options->connection_limit;
     enum jf_code code = jf_event_open(&http->ended, err);
     if (code == JF_OK)
         code = make_token(http->token, err);

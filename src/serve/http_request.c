@@ -167,12 +167,31 @@ static void free_request(struct request *request) {
     free(request);
 }
 
+void jf_http_on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                           enum MHD_ConnectionNotificationCode what) {
+    struct jf_http *http = context;
+    (void)connection;
+    (void)socket_context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        http->connections++;
+    else
+        http->connections--;
+}
+
+// Connections that clients keep for later would shut others out: from half the
+// limit on none is kept.
+static bool is_crowded(const struct jf_http *http) {
+    return http->connections > http->connection_limit / 2;
+}
+
 static enum MHD_Result queue_reply(struct request *request, const struct jf_http_reply *reply) {
     if (request->record) {
         pthread_mutex_lock(&request->http->lock);
         request->record->info.status = reply->status;
         pthread_mutex_unlock(&request->http->lock);
     }
+    if (is_crowded(request->http))
+        MHD_add_response_header(reply->response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result queued =
         MHD_queue_response(request->connection, reply->status, reply->response);
     MHD_destroy_response(reply->response);

@@ -19,6 +19,8 @@ struct jf_http {
     uint16_t port;
     char token[JF_HTTP_TOKEN_SIZE];
     struct jf_event ended; // raised when a transfer has ended
+    unsigned connection_limit;
+    unsigned connections; // open now; only the library's thread looks at it
     // Between the job's thread and the library's. Held briefly: no file is read or
     // written under it. A stream's own lock may be taken inside it.
     pthread_mutex_t lock;
@@ -33,6 +35,8 @@ struct jf_http {
 enum MHD_Result jf_http_on_request(void *context, struct MHD_Connection *connection,
                                    const char *url, const char *method, const char *version,
                                    const char *bytes, size_t *len, void **request);
+void jf_http_on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                           enum MHD_ConnectionNotificationCode what);
 void jf_http_on_completed(void *context, struct MHD_Connection *connection, void **request,
                           enum MHD_RequestTerminationCode how);
 

@@ -37,6 +37,11 @@ struct jf_tftp_verdict jf_tftp_receiver_data(struct jf_tftp_receiver *receiver, 
     if (ahead == 1 && !receiver->ended)
         return in_order(receiver, len, now_ns);
 
+    // A copy of what the next ACK will cover.
+    uint16_t behind = (uint16_t)-ahead;
+    if (behind < receiver->unacked)
+        return (struct jf_tftp_verdict){0};
+
     // A gap, or something old because our ACK was lost. In lock-step each is
     // answered; a window of them gets one answer.
     bool answered = receiver->windowsize > 1 && receiver->nacked;

@@ -16,8 +16,20 @@ void jf_tftp_sender_start(struct jf_tftp_sender *sender, uint32_t windowsize, bo
 
 // Measures the round trip; only what was sent once can be measured (Karn).
 static void measure(struct jf_tftp_sender *sender, uint64_t block, int64_t now_ns) {
-    if (sender->timing && block == sender->timed)
-        jf_tftp_timer_sample(&sender->timer, now_ns - sender->sent_ns);
+    if (!sender->timing || block != sender->timed)
+        return;
+    jf_tftp_timer_sample(&sender->timer, now_ns - sender->sent_ns);
+    sender->timing = false;
+}
+
+// Whether an ACK can be an answer to what was sent at `sent_ns`.
+static bool too_early(const struct jf_tftp_sender *sender, int64_t sent_ns, int64_t now_ns) {
+    return now_ns - sent_ns < sender->timer.srtt_ns / 2;
+}
+
+static void go_back(struct jf_tftp_sender *sender, int64_t now_ns) {
+    sender->next = sender->base + 1;
+    sender->back_ns = now_ns;
     sender->timing = false;
 }
 
@@ -26,11 +38,27 @@ static void measure(struct jf_tftp_sender *sender, uint64_t block, int64_t now_n
 // says that the first block is missing: believed once, and only when it can be an
 // answer to what was sent.
 static enum jf_tftp_step repeated_ack(struct jf_tftp_sender *sender, int64_t now_ns) {
-    bool too_early = now_ns - sender->sent_ns < sender->timer.srtt_ns / 2;
-    if (sender->windowsize == 1 || sender->nudged || too_early || sender->next == sender->base + 1)
+    if (sender->windowsize == 1 || sender->nudged || sender->next == sender->base + 1 ||
+        too_early(sender, sender->sent_ns, now_ns))
         return JF_TFTP_WAIT;
     sender->nudged = true;
-    sender->next = sender->base + 1;
+    go_back(sender, now_ns);
+    return JF_TFTP_SEND;
+}
+
+// New blocks are acknowledged. An ACK inside the window asks for what follows it
+// (RFC 7440), but not when all that is already on its way a second time: then a
+// client that answers every doubled packet would make us send windows without end.
+static enum jf_tftp_step progress(struct jf_tftp_sender *sender, uint64_t acked, int64_t now_ns) {
+    measure(sender, acked, now_ns);
+    sender->base = acked;
+    sender->nudged = false;
+    if (acked == sender->last)
+        return JF_TFTP_DONE;
+    if (sender->next <= acked)
+        sender->next = acked + 1;
+    else if (sender->next > acked + 1 && !too_early(sender, sender->back_ns, now_ns))
+        go_back(sender, now_ns);
     return JF_TFTP_SEND;
 }
 
@@ -50,11 +78,7 @@ enum jf_tftp_step jf_tftp_sender_ack(struct jf_tftp_sender *sender, uint16_t blo
         return repeated_ack(sender, now_ns);
     if (acked > sender->high) // an old one, or nonsense
         return JF_TFTP_WAIT;
-    measure(sender, acked, now_ns);
-    sender->base = acked;
-    sender->next = acked + 1;
-    sender->nudged = false;
-    return acked == sender->last ? JF_TFTP_DONE : JF_TFTP_SEND;
+    return progress(sender, acked, now_ns);
 }
 
 enum jf_tftp_step jf_tftp_sender_tick(struct jf_tftp_sender *sender, int64_t now_ns) {
@@ -71,8 +95,7 @@ enum jf_tftp_step jf_tftp_sender_tick(struct jf_tftp_sender *sender, int64_t now
     case JF_TFTP_REPEAT:
         break;
     }
-    sender->next = sender->base + 1;
-    sender->timing = false;
+    go_back(sender, now_ns);
     return JF_TFTP_SEND;
 }
 

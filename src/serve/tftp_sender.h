@@ -28,6 +28,7 @@ struct jf_tftp_sender {
     bool timing;    // `timed` was sent once, at `sent_ns`: its ACK is a measure
     uint64_t timed; // the block whose ACK is waited for
     int64_t sent_ns;
+    int64_t back_ns;      // when it last went back to send again
     uint64_t retransmits; // packets sent again
     struct jf_tftp_timer timer;
 };

@@ -88,11 +88,21 @@ static void sync_directory(const char *dir) {
     jf_fd_close(&fd);
 }
 
+// Replacing /dev/null by a file would be a disaster, and root could.
+static enum jf_code check_replaceable(const char *path, struct jf_error *err) {
+    struct stat info;
+    if (stat(path, &info) != 0 || S_ISREG(info.st_mode))
+        return JF_OK; // what is wrong with the path shows when it is used
+    return jf_fail(err, JF_IO, "%s: replace: not a regular file", path);
+}
+
 enum jf_code jf_file_write(const char *path, const void *bytes, size_t len, mode_t mode,
                            struct jf_error *err) {
     char dir[PATH_MAX];
     char temporary[PATH_MAX + 16];
-    enum jf_code code = directory_of(path, dir, err);
+    enum jf_code code = check_replaceable(path, err);
+    if (code == JF_OK)
+        code = directory_of(path, dir, err);
     if (code != JF_OK)
         return code;
     snprintf(temporary, sizeof temporary, "%s/.jflash-XXXXXX", dir);

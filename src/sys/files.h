@@ -23,7 +23,8 @@ enum jf_code jf_file_read(const char *path, size_t limit, jf_deadline deadline,
                           const struct jf_cancel *cancel, struct jf_buf *out, struct jf_error *err);
 
 // Replaces (or makes) the file in one step: whoever opens it sees the old or the
-// new content whole, also after a power cut. A symbolic link is replaced.
+// new content whole, also after a power cut. A symbolic link is replaced; what
+// exists and is no regular file is refused.
 enum jf_code jf_file_write(const char *path, const void *bytes, size_t len, mode_t mode,
                            struct jf_error *err);
 

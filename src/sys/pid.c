@@ -31,7 +31,7 @@ static enum jf_code read_proc(pid_t pid, const char *name, struct jf_buf *out,
 // Parses /proc/PID/stat: state is field 3, starttime field 22. The name in field
 // 2 may hold spaces and brackets, so counting starts behind the last bracket.
 static bool parse_stat(const char *text, uint64_t *ret_ticks) {
-    const char *next = strrchr(text, ')');
+    const char *next = text ? strrchr(text, ')') : NULL;
     char state;
     unsigned long long ticks;
     if (!next || sscanf(next + 1,
@@ -47,7 +47,8 @@ static bool parse_stat(const char *text, uint64_t *ret_ticks) {
 
 bool jf_pid_start(pid_t pid, uint64_t *ret_ticks) {
     struct jf_buf text = {0};
-    bool found = read_proc(pid, "stat", &text, NULL) == JF_OK && parse_stat(text.data, ret_ticks);
+    struct jf_error err;
+    bool found = read_proc(pid, "stat", &text, &err) == JF_OK && parse_stat(text.data, ret_ticks);
     jf_buf_free(&text);
     return found;
 }

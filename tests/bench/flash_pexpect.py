@@ -15,6 +15,7 @@ import functools
 import http.server
 import json
 import os
+import pwd
 import random
 import re
 import shutil
@@ -60,10 +61,11 @@ class Flash:
     def start_tftp(self):
         command = [shutil.which("dnsmasq", path=os.environ["PATH"] + ":/usr/sbin") or "dnsmasq"]
         command += ["--no-daemon", "--conf-file=/dev/null", "--port=0", "--bind-interfaces"]
-        command += ["--user=" + subprocess.getoutput("id -un"), "--listen-address=" + self.args.tftp_address]
+        command += ["--user=" + pwd.getpwuid(os.getuid()).pw_name, "--listen-address=" + self.args.tftp_address]
         command += ["--enable-tftp", "--tftp-root=" + self.bundle]
         with open(os.path.join(self.workdir, "dnsmasq.log"), "wb") as log:
-            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+            self.tftp = subprocess.Popen(command, stdout=log, stderr=log)
+        self.processes.append(self.tftp)
 
     def start_http(self):
         class Handler(http.server.SimpleHTTPRequestHandler):
@@ -140,6 +142,9 @@ class Flash:
 
     def load(self, entry, variable, file=None):
         name = file or entry["file"]
+        if self.tftp.poll() is not None:
+            with open(os.path.join(self.workdir, "dnsmasq.log"), encoding="utf-8") as log:
+                raise RuntimeError("no TFTP server: " + log.read().strip())
         output = self.uboot("tftpboot %s %s" % (entry["address"], name), timeout=120)
         match = re.search(rb"Bytes transferred = (\d+)", output)
         if not match:
@@ -272,6 +277,9 @@ def main():
             total = round(time.monotonic() - start, 3)
             if args.boot_prompt:
                 flash.boot(args.boot_prompt)
+        except (OSError, RuntimeError, pexpect.ExceptionPexpect) as error:
+            print(json.dumps({"ok": False, "error": str(error), "steps": flash.times}))
+            return 1
         finally:
             flash.close()
     ok = not args.sha256 or digest == args.sha256.lower()

@@ -66,8 +66,9 @@ end
 function M.run(values, recipe)
     local board = config.board(values.board, { config = values.config, set = values.set })
     local report = flash(recipe or recipe_of(board), board, values)
-    log.event(board.name .. ": " .. report:result(), report:fields())
-    if not log.is_json() then
+    if log.is_json() then
+        log.event(board.name .. ": " .. report:result(), report:fields())
+    else
         log.raw(report:summary(board.name))
     end
     return 0

@@ -205,7 +205,9 @@ end
 -- The image is proven before anything on the storage changes.
 local function await_proof(dut)
     if not dut.proof then
-        log.info("waiting until the image is proven")
+        if not dut.image:is_proven() then
+            log.info("waiting until the image is proven")
+        end
         dut.proof = dut.image:proof()
         dut.report.sent_sha256 = dut.proof.decoded_sha256
         dut.report.delivered_sha256 = dut.proof.delivered_sha256

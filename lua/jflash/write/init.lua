@@ -44,7 +44,9 @@ function M.start(dut, body, options)
     shell:run("mkdir -p " .. FOLDER)
     shell:put(dut.http, PROLOGUE .. body .. EPILOGUE, FOLDER .. "/script")
     local detach = shell:test("command -v setsid >/dev/null") and "setsid " or ""
-    shell:run(("rm -f %s/done; %ssh %s/script </dev/null >/dev/null 2>&1 &"):format(
+    -- In a subshell, so that the script is no child of the interactive shell: a
+    -- busybox ash without echo takes the SIGCHLD of an ending job for end of file.
+    shell:run(("rm -f %s/done; (%ssh %s/script </dev/null >/dev/null 2>&1 &)"):format(
         FOLDER, detach, FOLDER))
     local worker = setmetatable({ dut = dut, shell = shell, running = true }, Worker)
     for key, value in pairs(options) do

@@ -23,7 +23,8 @@ describe("jflash.json", function()
     end)
 
     it("decodes, and tells arrays from objects", function()
-        assert.same({ a = { 1, 2.5 }, b = "x\0y", c = json.null }, json.decode('{"a":[1,2.5],"b":"x\\u0000y","c":null}'))
+        local value = json.decode('{"a":[1,2.5],"b":"x\\u0000y","c":null}')
+        assert.same({ a = { 1, 2.5 }, b = "x\0y", c = json.null }, value)
         assert.equal("integer", math.type(json.decode("3")))
         assert.equal("float", math.type(json.decode("3.0")))
         for _, text in ipairs({ "[]", "{}", '{"a":[],"b":{}}', "[null]", "true", '""' }) do

@@ -128,6 +128,7 @@ describe("jflash.yaml", function()
             { table.concat(laughs, "\n"), "x.yaml:5:30: more than 50000 values, aliases followed" },
             { text, "x.yaml:42:3: more than 4 MiB of text, aliases followed" },
             { table.concat(anchors, "\n"), "x.yaml:257:3: more than 256 anchors" },
+            { ("%TAG !a! x\n"):rep(17), "x.yaml:17:1: more than 16 times %TAG" },
             { (" "):rep(1048577), "x.yaml: 1048577 bytes of YAML, the limit is 1 MiB" },
         }
         for _, case in ipairs(cases) do
