@@ -94,7 +94,7 @@ function M:input(bytes)
     if not self.powered then
         return
     end
-    local place = self.shell and "shell" or "uboot"
+    local place = self.shell and "shell" or self.place
     for char in bytes:gmatch(".") do
         if char:byte() < 32 or not self.faults:typed("drop", place) then
             self:key_typed(char)
@@ -141,7 +141,7 @@ function M:stage(at, text)
     local noise = self.faults:fire("noise", at, text)
     if noise then
         local inserted = (noise.text or "[   12.345678] sim0: link is up\n"):gsub("\n", "\r\n")
-        self.console:insert(inserted, noise.after_bytes or 0)
+        self.console:insert(inserted, noise.after_text or noise.after_bytes or 0)
     end
     local hang_up = self.faults:fire("hang_up", at, text)
     if hang_up then
@@ -200,6 +200,7 @@ end
 --- Starts from the boot ROM, as at power-on.
 function M:reset()
     self.log("reset", {})
+    self.place = "uboot"
     self.typed = ""
     self:replace(function() self.boot(self) end)
 end

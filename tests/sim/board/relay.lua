@@ -6,9 +6,19 @@ local wire = require("wire")
 
 local M = {}
 
+-- For what the shell's udhcpc says.
+local function mark(path, present)
+    if present then
+        assert(io.open(path, "w")):close()
+    else
+        os.remove(path)
+    end
+end
+
 --- Tells the fake kernel where connections go, now that a shell starts.
 function M.apply(machine)
     local works = not machine.faults:fire("no_network", "shell")
+    mark(machine.dir .. "/root/etc/sim-no-network", not works)
     if #machine.faults:of_kind("connection") == 0 then
         machine.kernel:network(works)
         return

@@ -55,7 +55,7 @@ function M:apply_faults()
         self.watch_reads = self.watch_reads or key == "bad_read_at" or key == "stop_read_at"
     end
     for _, fault in ipairs(machine.faults.list) do
-        if fault.kind == "disk" and machine.faults:is_due(fault) then
+        if fault.kind == "disk" and machine.faults.is_due(fault) then
             for key in pairs(OFFSETS) do
                 if fault[key] then
                     set(fault, key, fault[key])
