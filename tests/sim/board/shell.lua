@@ -18,6 +18,8 @@ end
 --- Starts the shell on the machine's console.
 function M.new(machine)
     local self = setmetatable({ machine = machine, line = "" }, M)
+    -- A system that has just booted has no address yet.
+    os.remove(machine.dir .. "/root/etc/sim-link")
     self:apply_faults()
     local process = assert(wire.spawn({
         argv = { "/bin/busybox", "sh" }, env = environment(machine.options),

@@ -39,6 +39,7 @@ end
 local function with_shell(faults, more, bytes, action)
     with_board(faults, more, function(board, con)
         drive.to_shell(board, con)
+        shell(con, "udhcpc -i eth0")
         local server <close> = assert(http.serve({ host = "127.0.0.1" }))
         local path = assert(server:add("image", { bytes = bytes }))
         action(board, con, ("http://127.0.0.1:%d%s"):format(server:port(), path))
@@ -178,7 +179,8 @@ describe("the scripted board's faults", function()
     end)
 
     it("hang up the console, for a while or until power-on", function()
-        with_board({ { kind = "hang_up", at = "command", match = "^version", times = 1 } }, nil,
+        with_board({ { kind = "hang_up", at = "command", match = "^version", times = 1,
+            back_after_s = math.huge } }, nil,
             function(board, con)
                 drive.to_prompt(board, con)
                 con:send("version\r")
@@ -287,7 +289,8 @@ describe("the scripted board's disk", function()
 
     it("may be read-only, mounted, or missing", function()
         local disks = {
-            { name = "vda", read_only = true, bytes = MIB }, { name = "mmcblk0", mounted = "/mnt", bytes = MIB },
+            { name = "vda", read_only = true, bytes = MIB },
+            { name = "mmcblk0", mounted = "/mnt", bytes = MIB },
             { name = "vdz", missing = true, bytes = MIB },
         }
         with_shell({}, { disks = disks }, "", function(_, con)

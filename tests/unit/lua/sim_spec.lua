@@ -39,10 +39,69 @@ describe("the scripted board", function()
         assert.equal("0", pipe:read("l"))
     end)
 
+    it("ends with its starter, even if that is killed", function()
+        local name = os.tmpname()
+        local file <close> = assert(io.open(name, "w"))
+        file:write(([[
+            package.path = "./?.lua;./?/init.lua"
+            local board <close> = require("tests.sim").start()
+            board:switch("on")
+            io.write(board.dir, "\n")
+            io.flush()
+            require("jflash.job").sleep(60)
+        ]]))
+        file:flush()
+        local pipe <close> = assert(io.popen(
+            ("readlink -f /proc/$PPID/exe; exec \"$(readlink -f /proc/$PPID/exe)\" run %s 2>&1 & "
+            .. "echo $!; wait $! 2>/dev/null"):format(name)))
+        local _, pid, dir = pipe:read("l", "l", "l")
+        local log = assert(io.open(dir .. "/log"))
+        log:close()
+        os.execute("kill -9 " .. pid)
+        local deadline = job.now() + 5
+        repeat
+            log = io.open(dir .. "/log")
+            if log then
+                log:close()
+            end
+        until not log or job.now() > deadline or not job.sleep(0.01)
+        os.remove(name)
+        assert.is_nil(log)
+    end)
+
+    it("stands beside others", function()
+        local one <close> = sim.start({ prompt = "one> " })
+        local two <close> = sim.start({ prompt = "two> " })
+        local first <close> = open(one)
+        local second <close> = open(two)
+        for _, board in ipairs({ one, two }) do
+            board:switch("on")
+        end
+        first:send(" ")
+        expect(first, "one> ")
+        one:switch("off")
+        second:send(" ")
+        expect(second, "two> ")
+        assert.equal("off", one:state())
+        assert.equal("on", two:state())
+    end)
+
+    it("describes itself as a board's configuration", function()
+        local board <close> = sim.start({ password = "pw", dialect = "keyed" })
+        local config = board:config()
+        assert.equal(board.console, config.console.device)
+        assert.equal("stop", config.uboot.interrupt_key)
+        assert.is_true(os.execute(config.power.on .. " >/dev/null"))
+        assert.equal("on", board:state())
+        assert.is_truthy(board:yaml("bench"):find('"bench":', 1, true))
+        local power = board:wait_for(function(entry) return entry.kind == "power" end)
+        assert.equal("on", power.text)
+    end)
+
     it("refuses an option that it does not know", function()
-        assert.has_error(function()
-            sim.start({ dialekt = "hush" })
-        end)
+        local ok, message = pcall(sim.start, { dialekt = "hush" })
+        assert.is_false(ok)
+        assert.is_truthy(message:find("unknown option: dialekt", 1, true))
     end)
 end)
 
@@ -139,7 +198,8 @@ describe("its U-Boot", function()
         assert.is_truthy(output:find(("0 %x 40400000"):format(size), 1, true))
         output = run(con, "tftpboot 0x40400000 absent; echo $?")
         assert.is_truthy(output:find("TFTP error: 'file absent not found' (1)\nNot retrying...\n1", 1, true))
-        assert.same({ "Image" }, { board:log("tftp")[1].name })
+        assert.equal("Image", board:log("tftp")[1].name)
+        assert.equal(2, server:requests())
     end)
 
     it("gives up on a silent server, and at Ctrl-C", function()
