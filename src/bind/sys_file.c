@@ -13,6 +13,7 @@
 #include "bind/scratch.h"
 #include "bind/sys.h"
 #include "sys/files.h"
+#include "sys/spool.h"
 
 #define READ_LIMIT (16 << 20)
 #define READ_TIMEOUT_S 10.0
@@ -94,6 +95,17 @@ static int sys_read_file(lua_State *L) {
                      text, &err) != JF_OK)
         return jf_sys_fail(L, &err);
     jf_scratch_push(L, text);
+    return 1;
+}
+
+static int sys_spool(lua_State *L) {
+    int fd = (int)luaL_checkinteger(L, 1);
+    const char *path = jf_check_text(L, 2);
+    struct jf_error err;
+    uint64_t bytes;
+    if (jf_spool(fd, path, jf_bind_context(L)->cancel, &bytes, &err) != JF_OK)
+        return jf_sys_fail(L, &err);
+    lua_pushinteger(L, (lua_Integer)bytes);
     return 1;
 }
 
@@ -217,7 +229,8 @@ static const luaL_Reg functions[] = {
     {"rename", sys_rename},         {"list", sys_list},
     {"realpath", sys_realpath},     {"make_sparse", sys_make_sparse},
     {"free_bytes", sys_free_bytes}, {"cwd", sys_cwd},
-    {"temp_dir", sys_temp_dir},     {NULL, NULL},
+    {"temp_dir", sys_temp_dir},     {"spool", sys_spool},
+    {NULL, NULL},
 };
 
 void jf_sys_add_files(lua_State *L) {

@@ -121,8 +121,10 @@ static enum jf_code fail_launch(const struct jf_spawn *spawn, int failed, struct
     struct stat info;
     if (spawn->cwd && stat(spawn->cwd, &info) != 0)
         return jf_fail_errno(err, errno, "%s: working directory %s", spawn->argv[0], spawn->cwd);
-    if (failed == ENOENT && !strchr(spawn->argv[0], '/')) {
-        jf_fail(err, JF_IO, "%s: command not found", spawn->argv[0]);
+    if ((failed == ENOENT || failed == EACCES) && !strchr(spawn->argv[0], '/')) {
+        // EACCES also comes when we may not look into some folder of PATH.
+        jf_fail(err, JF_IO, "%s: command not found%s", spawn->argv[0],
+                failed == EACCES ? " or not executable" : "");
         err->sys_errno = failed;
         return JF_IO;
     }

@@ -115,6 +115,16 @@ local function indent(text)
     return "    " .. text:gsub("\n", "\n    ")
 end
 
+local titles = {
+    bug = "error",
+    config = "configuration error",
+    source = "the image cannot be had",
+    host = "error on this host",
+    board = "the board failed",
+    image = "the image is refused",
+    cancelled = "cancelled",
+}
+
 local function print_failure(failure)
     local place = failure.step and (" in step " .. failure.step) or ""
     local fields = { class = failure.class, code = failure.code, failed_step = failure.step,
@@ -124,7 +134,7 @@ local function print_failure(failure)
         log.event("failed: " .. failure.message, fields)
         return
     end
-    local lines = { ("jflash: %s error%s: %s"):format(failure.class, place, failure.message) }
+    local lines = { ("jflash: %s%s: %s"):format(titles[failure.class], place, failure.message) }
     if failure.console and failure.console ~= "" then
         table.insert(lines, "  the console's last lines:\n" .. indent(failure.console))
     end

@@ -78,7 +78,7 @@ describe("jflash.sys", function()
 
         it("says when there is no such program or directory", function()
             local _, message, code = sys.run({ "jflash-no-such-program" })
-            assert.equal("jflash-no-such-program: command not found", message)
+            assert.truthy(message:find("^jflash%-no%-such%-program: command not found"))
             assert.equal("io", code)
             _, message = sys.run({ "/no/such/program" })
             assert.equal("/no/such/program: cannot start: No such file or directory", message)
@@ -136,8 +136,9 @@ describe("jflash.sys", function()
         end)
 
         it("a Ctrl-C at an inheriting program cancels us as well", function()
+            -- Not a shell: it may survive a SIGINT between two of its commands.
             local shown = at_terminal([[
-                print(sys.run({ "sh", "-c", "touch ready; sleep 100" }, { inherit = true }))
+                print(sys.run({ "perl", "-e", "open(F, '>ready'); sleep 100" }, { inherit = true }))
             ]], "while ! test -e ready; do sleep 0.02; done; printf '\\003'")
             assert.truthy(shown:find("nil\tcancelled by SIGINT\tcancelled\t", 1, true))
         end)
@@ -226,7 +227,7 @@ describe("jflash.sys", function()
             for _, detach in ipairs({ false, true }) do
                 local process, message, code = sys.spawn({ "jflash-no-such-program" }, { detach = detach })
                 assert.is_nil(process)
-                assert.equal("jflash-no-such-program: command not found", message)
+                assert.truthy(message:find("^jflash%-no%-such%-program: command not found"))
                 assert.equal("io", code)
                 process, message = sys.spawn({ "true" }, { detach = detach, stderr = "/no/such/log" })
                 assert.is_nil(process)
@@ -487,8 +488,9 @@ describe("jflash.sys", function()
         end)
 
         it("works across users in a shared directory", function()
-            if sys.uid() ~= 0 then
-                pending("only root can run a program as another user")
+            local switch = { "setpriv", "--reuid=65534", "--clear-groups" }
+            if sys.run({ switch[1], switch[2], switch[3], "true" }).status ~= 0 then
+                pending("not allowed to run a program as another user")
                 return
             end
             local shared = dir .. "/shared"
@@ -500,8 +502,7 @@ describe("jflash.sys", function()
             ]]):format(shared .. "/lock"), { mode = 0x1a4 }))
             local function other_user()
                 local program = sys.process_exe(sys.pid())
-                return assert(sys.run({ "setpriv", "--reuid=65534", "--clear-groups", program, "run",
-                    dir .. "/child.lua" })).stdout
+                return assert(sys.run({ switch[1], switch[2], switch[3], program, "run", dir .. "/child.lua" })).stdout
             end
             assert.equal("taken\n", other_user()) -- and made the file
             assert.equal(65534, sys.stat(shared .. "/lock").uid)
