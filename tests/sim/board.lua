@@ -2,11 +2,12 @@
 --
 -- The scripted board: a fake of hardware at the wire. It plays a serial console,
 -- a power switch, U-Boot and a busybox flasher; see README.md. Started by
--- init.lua as `sim-board run board.lua OPTIONS`, it prints its folder on stdout
+-- init.lua as `sim-board board.lua OPTIONS`, it prints its folder on stdout
 -- when it is ready, and ends with its starter.
 local wire = require("wire")
 
-package.path = arg[0]:match("^(.*/)") .. "board/?.lua"
+local here = arg[0]:match("^(.*/)") or "./"
+package.path = here .. "board/?.lua"
 
 local Console = require("console")
 local Faults = require("faults")
@@ -14,6 +15,7 @@ local Linux = require("linux")
 local Loop = require("loop")
 local Machine = require("machine")
 local UBoot = require("uboot")
+local bundle = require("bundle")
 local literal = require("literal")
 local options_of = require("options")
 local rootfs = require("rootfs")
@@ -146,6 +148,7 @@ local function main()
     wire.mkdir(dir .. "/ram")
     local kernel = wire.kernel()
     rootfs.build(dir, options, kernel)
+    bundle.build(dir, here .. "bundle/manifest.yaml")
     local machine = new_machine(kernel)
     write_state(machine)
     serve_requests(machine)

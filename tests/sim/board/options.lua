@@ -21,7 +21,7 @@ local DEFAULTS = {
     dialect = "hush",
     banner = "U-Boot 2023.01 (sim)",
     prompt = "=> ",
-    autoboot_text = "Hit any key to stop autoboot: %d ",
+    autoboot_text = "Hit any key to stop autoboot: %2d ",
     autoboot_s = 2,
     interruptible = true,
     knows_status = true,
