@@ -10,9 +10,10 @@ void jf_stream_take(lua_State *L, int index, struct jf_stream *ret) {
         class = lua_islightuserdata(L, -1) ? lua_touserdata(L, -1) : NULL;
         lua_pop(L, 1);
     }
-    if (!class)
+    if (class)
+        class->take(L, index, &stream);
+    else
         luaL_error(L, "a stream expected, got %s", luaL_typename(L, index));
-    class->take(L, index, &stream);
     *ret = stream;
 }
 

@@ -351,7 +351,7 @@ describe("an upload", function()
     end)
 
     it("is taken from one client at a time", function()
-        local slow = start("curl -sSf --limit-rate 1M -T source " .. place)
+        local slow = start("curl -sSf --limit-rate 3M -T source " .. place)
         await_bytes("it", 1)
         local _, code = run("curl -sS -T source -o out -w %{http_code} " .. place)
         assert.equal("409", code)
