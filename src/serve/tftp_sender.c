@@ -34,11 +34,13 @@ static void go_back(struct jf_tftp_sender *sender, int64_t now_ns) {
 }
 
 // The base was acknowledged once more. In lock-step that is a duplicate and must
-// not cause a block (the Sorcerer's Apprentice). In a window it is how the client
-// says that the first block is missing: believed once, and only when it can be an
-// answer to what was sent.
+// not cause a block (the Sorcerer's Apprentice), unless our own repeats went
+// unanswered: then the client's timer says that the line is back. In a window it is
+// also how the client says that the first block is missing. Believed once, and only
+// when it can be an answer to what was sent.
 static enum jf_tftp_step repeated_ack(struct jf_tftp_sender *sender, int64_t now_ns) {
-    if (sender->windowsize == 1 || sender->nudged || sender->next == sender->base + 1 ||
+    bool meant = sender->windowsize > 1 || sender->timer.repeats > 1;
+    if (!meant || sender->nudged || sender->next == sender->base + 1 ||
         too_early(sender, sender->sent_ns, now_ns))
         return JF_TFTP_WAIT;
     sender->nudged = true;
@@ -51,6 +53,7 @@ static enum jf_tftp_step repeated_ack(struct jf_tftp_sender *sender, int64_t now
 // client that answers every doubled packet would make us send windows without end.
 static enum jf_tftp_step progress(struct jf_tftp_sender *sender, uint64_t acked, int64_t now_ns) {
     measure(sender, acked, now_ns);
+    jf_tftp_timer_progress(&sender->timer);
     sender->base = acked;
     sender->nudged = false;
     if (acked == sender->last)
@@ -69,6 +72,7 @@ enum jf_tftp_step jf_tftp_sender_ack(struct jf_tftp_sender *sender, uint16_t blo
         if (block != 0 || !sender->greeted)
             return JF_TFTP_WAIT;
         measure(sender, 0, now_ns);
+        jf_tftp_timer_progress(&sender->timer);
         sender->greeting = false;
         return JF_TFTP_SEND;
     }
@@ -95,6 +99,7 @@ enum jf_tftp_step jf_tftp_sender_tick(struct jf_tftp_sender *sender, int64_t now
     case JF_TFTP_REPEAT:
         break;
     }
+    sender->nudged = false;
     go_back(sender, now_ns);
     return JF_TFTP_SEND;
 }

@@ -17,6 +17,7 @@ struct jf_tftp_timer {
     int64_t srtt_ns;    // smoothed round trip; 0 before the first measure
     int64_t rttvar_ns;
     int64_t rto_ns;   // the wait before the next repeat
+    uint32_t repeats; // since the peer last said something new
     int64_t heard_ns; // when the peer last said something
     int64_t due_ns;   // when to act next
 };
@@ -30,6 +31,9 @@ enum jf_tftp_expiry {
 // `timeout_s` is the negotiated option, 0 for none.
 void jf_tftp_timer_start(struct jf_tftp_timer *timer, uint32_t timeout_s, int64_t give_up_ns,
                          int64_t now_ns);
+
+// The peer said something new: what was sent got through.
+void jf_tftp_timer_progress(struct jf_tftp_timer *timer);
 
 // One measured round trip of something that was sent only once.
 void jf_tftp_timer_sample(struct jf_tftp_timer *timer, int64_t rtt_ns);

@@ -39,7 +39,7 @@ static const struct talk talks[] = {
     {"the last block may be empty", 1, {{1, 1, 8, "SA"}, {2, 2, 0, "SAL"}}},
     {"a repeated block is acknowledged, not stored",
      1,
-     {{1, 1, 8, "SA"}, {2, 1, 8, "A"}, {3, 1, 8, "A"}, {4, 2, 1, "SAL"}, {5, 2, 1, "A"}}},
+     {{1, 1, 8, "SA"}, {2, 1, 8, ""}, {6, 1, 8, "A"}, {7, 2, 1, "SAL"}, {8, 2, 1, "A"}}},
     {"a block from the future", 1, {{1, 2, 8, "A"}, {2, 1, 8, "SA"}}},
     {"windows",
      3,
