@@ -7,6 +7,7 @@
 
 #include "base/wait.h"
 #include "bind/stream.h"
+#include "image/pipeline.h"
 #include "image/probe.h"
 
 #define IMAGE "jflash.image"
