@@ -8,8 +8,15 @@
 #include <lua.h>
 
 #define JF_MODULES(X)                                                                              \
+    X(console)                                                                                     \
+    X(http)                                                                                        \
+    X(image)                                                                                       \
     X(job)                                                                                         \
-    X(tftp)
+    X(json)                                                                                        \
+    X(net)                                                                                         \
+    X(sys)                                                                                         \
+    X(tftp)                                                                                        \
+    X(yaml)
 
 #define JF_DECLARE_MODULE(name) int luaopen_jflash_##name(lua_State *L);
 JF_MODULES(JF_DECLARE_MODULE)

@@ -1,0 +1,28 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+local config = require("jflash.config")
+local json = require("jflash.json")
+local options = require("jflash.cli.options")
+local sys = require("jflash.sys")
+
+local M = { summary = "List the boards that are configured or built in." }
+
+function M.define(command)
+    command:option("--config", "A configuration file that is read before the others.")
+        :argname("FILE")
+    options.output(command)
+end
+
+function M.run(values)
+    local boards = config.boards({ config = values.config })
+    if values.log_format == "json" then
+        sys.write(1, json.encode(json.array(boards)) .. "\n")
+        return 0
+    end
+    for _, board in ipairs(boards) do
+        sys.write(1, ("%-20s %-50s %s\n"):format(board.name, board.description or "", board.source))
+    end
+    return 0
+end
+
+return M

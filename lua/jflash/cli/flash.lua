@@ -1,0 +1,77 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+local config = require("jflash.config")
+local duts = require("jflash.dut")
+local errors = require("jflash.errors")
+local log = require("jflash.log")
+local options = require("jflash.cli.options")
+local scripts = require("jflash.scripts")
+
+local M = { summary = "Flash an image onto a board's storage." }
+
+local EXAMPLES = [[
+Examples:
+  jflash flash --board qemu-arm64 image.raw.xz
+  jflash flash --board qemu-arm64 --target mmc image.raw.xz
+  jflash flash --board qemu-arm64 --set power.drive=/tmp/disk.img image.raw.xz
+  xzcat image.raw.xz | jflash flash --board qemu-arm64 -]]
+
+function M.define(command)
+    options.flash(command)
+    command:epilog(EXAMPLES)
+end
+
+-- What the command line says, else the board's configuration.
+local function settle(values, board)
+    if values.power_off and values.no_power_off then
+        errors.raise({ class = "config", code = "usage",
+            message = "--power-off and --no-power-off exclude each other" })
+    end
+    return {
+        image = values.image,
+        target = values.target,
+        variant = values.variant,
+        bundle = values.force_flash_bundle,
+        os_image_checksum = values.os_image_checksum,
+        format = values.format,
+        retries = values.retries or board.retries,
+        verify = not values.no_verify,
+        power_off = not values.no_power_off,
+        console_debug = values.console_debug,
+        run_dir = values.run_dir,
+        wait_s = values.wait,
+    }
+end
+
+local function recipe_of(board)
+    if board.recipe then
+        return scripts.load_recipe(board.recipe)
+    end
+    return require("jflash.recipe.flash")
+end
+
+-- Runs the recipe and returns the report; the board is released, and its power
+-- off, when this returns.
+local function flash(recipe, board, values)
+    local dut <close> = duts.new(board, settle(values, board))
+    dut:start_run()
+    recipe:run(dut)
+    return dut.report
+end
+
+--- Runs a recipe with the options of `flash`.
+---@param values table
+---@param recipe jflash.Recipe|nil  nil takes the board's, else the stock recipe
+---@return integer status
+function M.run(values, recipe)
+    local board = config.board(values.board, { config = values.config, set = values.set })
+    local report = flash(recipe or recipe_of(board), board, values)
+    if log.is_json() then
+        log.event(board.name .. ": " .. report:result(), report:fields())
+    else
+        log.raw(report:summary(board.name))
+    end
+    return 0
+end
+
+return M

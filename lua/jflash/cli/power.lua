@@ -1,0 +1,80 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+local config = require("jflash.config")
+local errors = require("jflash.errors")
+local lock = require("jflash.lock")
+local log = require("jflash.log")
+local options = require("jflash.cli.options")
+local powers = require("jflash.power")
+local sys = require("jflash.sys")
+
+local M = { summary = "Switch a board's power on or off, or read it." }
+
+local EXAMPLES = [[
+Examples:
+  jflash power on --board qemu-arm64
+  jflash power cycle --off-time 5 --board qemu-arm64
+  jflash power state --board qemu-arm64]]
+
+function M.define(command)
+    command:argument("action", "on, off, cycle, state, or read (volts, amperes, watts)")
+        :choices({ "on", "off", "cycle", "state", "read" })
+    options.board(command)
+    command:option("-w --off-time", "Seconds between off and on in a cycle (default: the board's).")
+        :argname("S"):convert(tonumber)
+    options.wait(command)
+    options.output(command)
+    command:epilog(EXAMPLES)
+end
+
+local actions = {}
+
+function actions.on(power)
+    power:on()
+end
+
+function actions.off(power)
+    power:off()
+end
+
+function actions.cycle(power, values, board)
+    power:cycle(values.off_time or board.timeouts.power_off_wait_s, function() end)
+end
+
+function actions.state(power)
+    sys.write(1, (power:state() or "unknown") .. "\n")
+end
+
+function actions.read(power)
+    local reading = power:read()
+    if not reading then
+        errors.raise({ class = "config", code = "unsupported",
+            message = "this power device measures nothing" })
+    end
+    for _, name in ipairs({ "volts", "amps", "watts" }) do
+        if reading[name] then
+            sys.write(1, ("%s %g\n"):format(name, reading[name]))
+        end
+    end
+end
+
+local READS = { state = true, read = true }
+
+function M.run(values)
+    local board = config.board(values.board, { config = values.config, set = values.set })
+    local power = powers.open(board.power, { name = board.name })
+    local scope <close> = require("jflash.scope").new()
+    if not READS[values.action] then
+        scope:own(lock.take(lock.board_name(board, power), {
+            wait_s = values.wait,
+            what = "board " .. board.name,
+        }))
+    end
+    actions[values.action](power, values, board)
+    if not READS[values.action] then
+        log.info("board %s: power %s", board.name, values.action)
+    end
+    return 0
+end
+
+return M

@@ -1,0 +1,45 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+local recipes = require("jflash.recipe")
+local scripts = require("jflash.scripts")
+
+local M = { summary = "Run a Lua script, or a recipe with the options of flash." }
+
+local EXAMPLES = [[
+A script that returns a recipe is run like flash, with the same options:
+  jflash run flash.lua image.raw.xz --board qemu-arm64
+  jflash run my-board.lua --help
+Any other script gets the arguments as it would from lua, in arg and in "...";
+what it returns, when that is a number, is the exit status.]]
+
+function M.define(command)
+    command:argument("script", "A file, or the name of a script in the search directories or "
+        .. "built in."):argname("SCRIPT")
+    command:argument("args", "The script's own arguments."):args("*"):argname("ARGS")
+    command:handle_options(false)
+    command:epilog(EXAMPLES)
+end
+
+local function run_recipe(recipe, values)
+    local flash = require("jflash.cli.flash")
+    local cli = require("jflash.cli")
+    local flash_values = cli.parse_as("jflash run " .. values.script,
+        "Run this recipe against a board.", flash.define, values.args)
+    require("jflash.log").configure({ format = flash_values.log_format, quiet = flash_values.quiet })
+    return flash.run(flash_values, recipe)
+end
+
+function M.run(values)
+    if values.script == "--help" or values.script == "-h" then
+        return require("jflash.cli").parse(nil, { "help", "run" })
+    end
+    local chunk = scripts.load(values.script)
+    arg = table.move(values.args, 1, #values.args, 1, { [0] = values.script }) -- luacheck: globals arg
+    local result = chunk(table.unpack(values.args))
+    if recipes.is(result) then
+        return run_recipe(result, values)
+    end
+    return math.type(result) == "integer" and result or 0
+end
+
+return M

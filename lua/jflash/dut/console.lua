@@ -1,0 +1,199 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- The board's console as the choreography uses it: jflash.console (C) with
+-- errors that are raised, and with failure patterns that belong to a phase of
+-- the boot. A phase's patterns are armed in every expect of that phase, unless
+-- the caller brings its own.
+
+local consoles = require("jflash.console")
+local errors = require("jflash.errors")
+
+local M = {}
+
+local BANNER = "re:(?m)^U-Boot (?:SPL |TPL )?20\\d\\d\\.\\d\\d"
+local PANIC = "Kernel panic - not syncing"
+
+-- Specific texts only: a pattern that ordinary output can contain does not belong here.
+local phases = {
+    quiet = {}, -- interactive shells, framed commands, power off
+    uboot = { BANNER },
+    kernel = { PANIC, BANNER },
+    shell = { PANIC, BANNER },
+}
+
+local meanings = {
+    [BANNER] = { code = "reset", text = "the board reset: a U-Boot banner came where none was due" },
+    [PANIC] = { code = "panic", text = "the kernel panicked" },
+}
+
+-- Console lines that an error shows.
+local ERROR_LINES = 12
+local ERROR_BYTES = 2000
+
+---@class jflash.dut.Console
+---@field name string
+local Console = {}
+Console.__index = Console
+
+---@param config table the board's `console` section
+---@param name string  for messages
+---@return jflash.dut.Console closed; see Console:open
+function M.new(config, name)
+    return setmetatable({ config = config, name = name, phase_name = "quiet" }, Console)
+end
+
+--- Connects, or connects again after the board's console has moved.
+---@param where string|nil     an address that replaces the configured one
+---@param transcript string|nil file that gets every byte, with times
+function Console:open(where, transcript)
+    self:close()
+    where = where or self.config.device
+    self.where = where
+    self.transcript_path = transcript or self.transcript_path
+    local hint = "is it the right console? jflash console shows it live"
+    self.raw = errors.check("host", consoles.open(where, {
+        name = self.name,
+        baudrate = self.config.baudrate,
+        timeout_s = 10,
+    }))
+    if self.transcript_path then
+        errors.check("host", self.raw:transcript(self.transcript_path))
+    end
+    self.raw:echo(self.debug or false)
+    self.hint = hint
+end
+
+--- Whether what the board says is shown on stderr as well.
+---@param on boolean
+function Console:set_debug(on)
+    self.debug = on
+    if self.raw then
+        self.raw:echo(on)
+    end
+end
+
+---@param name "quiet"|"uboot"|"kernel"|"shell"
+function Console:phase(name)
+    assert(phases[name], "no such phase")
+    self.phase_name = name
+end
+
+--- The board's last lines, for people.
+---@return string
+function Console:last_lines()
+    if not self.raw then
+        return ""
+    end
+    local lines = {}
+    for line in self.raw:tail(ERROR_BYTES):gmatch("[^\n]+") do
+        table.insert(lines, (line:gsub("%c", " ")))
+    end
+    return table.concat(lines, "\n", math.max(1, #lines - ERROR_LINES + 1))
+end
+
+function Console:fail(fields)
+    fields.class = fields.class or "board"
+    fields.console = self:last_lines()
+    return errors.raise(fields)
+end
+
+local function raise_failed_pattern(self, patterns, match)
+    local meaning = meanings[patterns[match.index]]
+    if not meaning then
+        self:fail({ code = "refused", message = ("%s: %q"):format(self.name, match.text) })
+    end
+    self:fail({ code = meaning.code, message = self.name .. ": " .. meaning.text })
+end
+
+--- Waits for the earliest of several patterns. A string that begins with "re:"
+--- is a PCRE2 pattern, every other is plain text.
+---@param patterns string|string[]
+---@param options {timeout_s: number|nil, fail: string[]|nil, hint: string|nil}|nil
+---@return {index: integer, text: string, before: string, captures: string[]}
+function Console:expect(patterns, options)
+    local match, message, code = self:try_expect(patterns, options)
+    if not match then
+        self:fail({ code = code, message = message, hint = options and options.hint })
+    end
+    return match
+end
+
+--- As expect, but a time-out is an answer: nil, message, "timeout". Everything
+--- else that goes wrong is raised.
+---@param patterns string|string[]
+---@param options table|nil as for expect
+function Console:try_expect(patterns, options)
+    options = options or {}
+    local fail = options.fail or phases[self.phase_name]
+    local match, message, code = self.raw:expect(patterns, {
+        timeout_s = options.timeout_s or 30,
+        fail = fail,
+    })
+    if not match and code == "timeout" then
+        return nil, message, code
+    end
+    if not match then
+        self:fail({ code = code, message = message, hint = options.hint })
+    end
+    if match.failed then
+        raise_failed_pattern(self, fail, match)
+    end
+    return match
+end
+
+--- Lets time pass, but not past a failure pattern of the phase.
+---@param seconds number
+function Console:watch(seconds)
+    self:try_expect({}, { timeout_s = seconds })
+end
+
+---@param text string
+---@param options {cps: number|nil, timeout_s: number|nil}|nil
+function Console:send(text, options)
+    options = options or {}
+    local ok, message, code = self.raw:send(text, {
+        cps = options.cps or self.config.cps,
+        timeout_s = options.timeout_s or 10 + #text / 100,
+    })
+    if not ok then
+        self:fail({ code = code, message = message })
+    end
+end
+
+--- Forgets what was received: the next expect sees only what comes now.
+function Console:discard()
+    self.raw:discard()
+end
+
+--- Cleaned text that no expect has consumed.
+---@return string
+function Console:pending()
+    return self.raw:pending()
+end
+
+--- The last text received.
+---@param max_bytes integer
+---@return string
+function Console:tail(max_bytes)
+    return self.raw:tail(max_bytes)
+end
+
+--- A live terminal until the escape key (Ctrl-]) or a hang-up.
+---@return string why "escape", "closed" or "eof"
+function Console:attach(options)
+    return errors.check("host", self.raw:attach(options or {}))
+end
+
+---@param duration_ms integer|nil
+function Console:send_break(duration_ms)
+    errors.check("board", self.raw:send_break(duration_ms or 250))
+end
+
+function Console:close()
+    if self.raw then
+        self.raw:close()
+        self.raw = nil
+    end
+end
+
+return M

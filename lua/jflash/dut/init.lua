@@ -1,0 +1,127 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- The device under test as recipes see it: `dut.console`, `dut.power`,
+-- `dut.uboot`, `dut.shell`, `dut.tftp`, `dut.http`, `dut.manifest`, `dut.image`,
+-- `dut.log`. It is made from a board's configuration, holds the board's lock, and
+-- owns what must be put back: closing it switches off what the run switched on.
+
+local consoles = require("jflash.dut.console")
+local errors = require("jflash.errors")
+local job = require("jflash.job")
+local lock = require("jflash.lock")
+local log = require("jflash.log")
+local powers = require("jflash.power")
+local reports = require("jflash.report")
+local runs = require("jflash.dut.run")
+local scopes = require("jflash.scope")
+local uboots = require("jflash.uboot")
+
+local M = {}
+
+---@class jflash.Dut
+---@field name string
+---@field board table          the board's configuration
+---@field options table        the command line's, with defaults
+---@field console jflash.dut.Console
+---@field power table          the driver
+---@field uboot jflash.UBoot
+---@field shell jflash.Shell|nil  from the login on
+---@field tftp jflash.dut.Tftp|nil
+---@field http jflash.dut.Http|nil
+---@field manifest table|nil
+---@field image table|nil
+---@field target jflash.Target|nil
+---@field report jflash.Report
+---@field scope jflash.Scope
+local Dut = {}
+Dut.__index = Dut
+
+local function console_name(board)
+    local device = board.console.device
+    return device == "power" and board.name or device:match("[^/]+$")
+end
+
+--- Takes the board: its lock, its power driver, its console (not yet opened).
+---@param board table   see jflash.config
+---@param options table power_off, retries, wait_s, console_debug, run_dir: see cli/flash.lua
+---@return jflash.Dut to be closed: `local dut <close> = duts.new(board, options)`
+function M.new(board, options)
+    local self = setmetatable({
+        name = board.name,
+        board = board,
+        options = options,
+        log = log,
+        report = reports.new(),
+        scope = scopes.new(),
+    }, Dut)
+    self.power = powers.open(board.power, { name = board.name })
+    self.scope:own(lock.take(lock.board_name(board, self.power), {
+        wait_s = options.wait_s,
+        what = "board " .. board.name,
+    }))
+    self.console = consoles.new(board.console, console_name(board))
+    self.console:set_debug(options.console_debug or false)
+    self.scope:own(self.console, "close the console")
+    self.uboot = uboots.new(self.console, board.uboot)
+    return self
+end
+
+--- Makes the run's folder, with the console's transcript and the log in it.
+function Dut:start_run()
+    self.run = runs.new(self.options.run_dir, self.name)
+    log.info("run folder %s", self.run.path)
+end
+
+--- Opens the console where it is now.
+function Dut:open_console()
+    local device = self.board.console.device
+    if device == "power" then
+        device = self.power:console_address()
+    end
+    self.console:open(device, self.run and self.run:file("console.log"))
+end
+
+-- From here on the power is ours to switch off again, whatever happens.
+local function take_power(self)
+    if self.power_taken then
+        return
+    end
+    self.power_taken = true
+    job.note("power", "power of board " .. self.name)
+    if self.options.power_off then
+        self.scope:defer("switch the power off", function()
+            self.power:off()
+            job.note("power", nil)
+            log.info("power off")
+        end)
+    end
+end
+
+--- Switches the power off and on again, with the console open before the board
+--- can say its first word, and forgets what was said before the cut.
+function Dut:power_cycle()
+    take_power(self)
+    self.console:phase("quiet")
+    self.shell = nil
+    if not self.power.console_moves and not self.console.raw then
+        self:open_console()
+    end
+    -- A board that is known to be off needs no time to lose its charge.
+    local was_off = self.power:state() == "off"
+    self.power:cycle(was_off and 0 or self.board.timeouts.power_off_wait_s, function()
+        if self.power.console_moves then
+            self:open_console()
+        end
+        self.console:discard()
+    end)
+end
+
+function Dut:__close(failure)
+    getmetatable(self.scope).__close(self.scope, failure)
+end
+
+function Dut:close()
+    self:__close(nil)
+end
+
+return M

@@ -1,0 +1,197 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- The switch of a board's power, whatever device stands behind it.
+--
+--     local power = require("jflash.power").open(board.power, { name = board.name })
+--     power:cycle(2, function() console:reopen() end)
+--
+-- A driver is a module jflash.power.TYPE with `keys` (what its part of the
+-- configuration may hold), `types`, `required` and `new(config, context)`. It has
+-- the methods on and off, and where the device can: cycle, state, read. One whose
+-- console comes and goes with the power sets `console_moves` and has prepare and
+-- console_address. Drivers raise error objects (jflash.errors).
+
+local errors = require("jflash.errors")
+local job = require("jflash.job")
+
+local M = {}
+
+--- The drivers that come with jflash.
+M.types = { "command", "manual", "qemu" }
+
+-- A switch may miss one command; more than three times is no accident.
+local TRIES = 3
+local PAUSE_S = 1
+
+---@class jflash.Power
+---@field describe string        what the person knows it by
+---@field identity string        tells it from every other power device on this host
+---@field console_moves boolean  the console's other end is new after each cycle
+local Power = {}
+Power.__index = Power
+
+local function config_error(context, message, hint)
+    errors.raise({
+        class = "config",
+        code = "config",
+        message = ("board %s: power: %s"):format(context.name, message),
+        hint = hint,
+    })
+end
+
+--- The module of a driver; nil when there is none of that name.
+---@param name string
+---@return table|nil
+function M.driver(name)
+    local module = "jflash.power." .. name
+    if not name:match("^%a[%w_]*$") then
+        return nil
+    end
+    local found, result = pcall(require, module)
+    if found then
+        return result
+    end
+    if tostring(result):find(("module '%s' not found"):format(module), 1, true) then
+        return nil
+    end
+    return error(result, 0)
+end
+
+-- A value of the wanted type, or nil. A number in a YAML file or behind --set may
+-- come as text, and the other way round.
+local function convert(value, wanted)
+    local kind = type(value)
+    local is_scalar = kind == "string" or kind == "number"
+    if wanted == "list" then
+        return kind == "table" and value or nil
+    elseif wanted == "integer" then
+        return is_scalar and math.tointeger(tonumber(value)) or nil
+    elseif wanted == "number" then
+        return is_scalar and tonumber(value) or nil
+    end
+    return is_scalar and tostring(value) or nil
+end
+
+-- The driver's part of the configuration, checked key by key.
+local function read_config(driver, config, context)
+    local checked = {}
+    for key, value in pairs(config) do
+        local wanted = driver.types[key] or "string"
+        if key ~= "type" and not driver.keys[key] then
+            config_error(context, ("%s has no key %q"):format(config.type, tostring(key)))
+        end
+        checked[key] = convert(value, wanted)
+        if checked[key] == nil then
+            config_error(context, ("key %q: %s expected, got %s"):format(key, wanted, type(value)))
+        end
+    end
+    for _, key in ipairs(driver.required) do
+        if checked[key] == nil then
+            config_error(context, ("%s needs the key %q"):format(config.type, key))
+        end
+    end
+    return checked
+end
+
+--- Opens the driver that a board's configuration asks for. Touches no power.
+---@param config table   the board's `power`: type and the driver's keys
+---@param context {name: string, warn: nil|fun(format: string, ...), retry_pause_s: number|nil}
+---@return jflash.Power
+function M.open(config, context)
+    local name = tostring(config.type)
+    local driver = M.driver(name)
+    if not driver then
+        config_error(context, ("there is no driver %q"):format(name),
+            "the drivers are: " .. table.concat(M.types, ", "))
+    end
+    local device = driver.new(read_config(driver, config, context), context)
+    return setmetatable({
+        device = device,
+        context = context,
+        describe = device.describe,
+        identity = device.identity,
+        console_moves = device.console_moves or false,
+    }, Power)
+end
+
+local function is_final(failure)
+    return failure.class ~= "host" or failure.retry == 0
+end
+
+-- Runs an action of the device, again when that may help.
+local function try(self, what, ...)
+    local action = self.device[what]
+    for attempt = 1, TRIES do
+        local ok, failure = xpcall(action, errors.wrap, self.device, ...)
+        if ok then
+            return
+        end
+        if is_final(failure) or attempt == TRIES then
+            if attempt > 1 then
+                failure.message = ("%s (%d tries)"):format(failure.message, attempt)
+            end
+            error(failure, 0)
+        end
+        if self.context.warn then
+            self.context.warn("%s (trying again)", failure.message)
+        end
+        errors.check("host", job.sleep(self.context.retry_pause_s or PAUSE_S))
+    end
+end
+
+--- Switches on; does nothing when it is on and the device knows that.
+function Power:on()
+    try(self, "on")
+end
+
+--- Switches off.
+function Power:off()
+    try(self, "off")
+end
+
+--- Switches off and, after `wait_s` seconds, on again. `before_on` is called when
+--- the board is without power and about to get it: then the console must listen.
+---@param wait_s number
+---@param before_on fun()|nil
+function Power:cycle(wait_s, before_on)
+    before_on = before_on or function() end
+    if self.device.cycle then
+        before_on()
+        return try(self, "cycle", wait_s)
+    end
+    self:off()
+    errors.check("host", job.sleep(wait_s))
+    self:prepare()
+    before_on()
+    self:on()
+end
+
+--- Makes the console's other end be there without the board running yet. Only
+--- does something where the console moves.
+function Power:prepare()
+    if self.device.prepare then
+        try(self, "prepare")
+    end
+end
+
+---@return "on"|"off"|nil state  nil: the device cannot tell
+function Power:state()
+    return self.device.state and self.device:state() or nil
+end
+
+---@return {volts: number|nil, amps: number|nil, watts: number|nil}|nil  nil: the device cannot tell
+function Power:read()
+    return self.device.read and self.device:read() or nil
+end
+
+--- Where the console is when the power device provides it ("unix:/…").
+---@return string
+function Power:console_address()
+    if not self.device.console_address then
+        config_error(self.context, ("%s provides no console"):format(self.describe),
+            "set the board's console.device")
+    end
+    return self.device:console_address()
+end
+
+return M

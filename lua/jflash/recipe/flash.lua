@@ -1,0 +1,282 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- The stock recipe: an image file onto a board's storage, through the board's own
+-- U-Boot. Nothing on the storage changes before `preflash`, and that waits until
+-- the image was proven and the target was looked at.
+
+local bundles = require("jflash.bundle")
+local errors = require("jflash.errors")
+local images = require("jflash.source")
+local job = require("jflash.job")
+local log = require("jflash.log")
+local recipes = require("jflash.recipe")
+local servers = require("jflash.dut.servers")
+local shells = require("jflash.shell")
+local targets = require("jflash.target")
+local writer = require("jflash.write.shell")
+
+local recipe = recipes.new({
+    "prove_source", "prepare_bundle", "start_servers", "power_cycle", "interrupt", "network",
+    "load", "boot", "login", "resolve_target", "preflash", "write", "verify", "finish",
+})
+
+-- Seconds without a byte after which a transfer to U-Boot is given up; U-Boot
+-- itself asks again after 5.
+local TFTP_STALL_S = 20
+-- Another run's turn at TFTP's port is short: it ends with its loading.
+local TFTP_TURN_S = 120
+
+--- Looks at the image: its first megabytes here and now, the whole of it in the
+--- background while the board boots.
+---@param dut jflash.Dut
+function recipe.prove_source(dut)
+    dut.image = dut.scope:own(images.open(dut.options.image, dut.options, dut), "close the image")
+end
+
+-- The board's own targets stand before the manifest's.
+local function choose_target(dut)
+    local name = dut.options.target or dut.board.default_target
+    local configured = name and dut.board.targets[name]
+    if configured then
+        return configured.path, name
+    end
+    return dut.manifest:target(name)
+end
+
+local function open_bundle(dut)
+    local place = dut.options.bundle or dut.board.bundle
+    if not place then
+        errors.raise({
+            class = "config", code = "missing",
+            message = ("board %s has no bundle"):format(dut.name),
+            hint = "set bundle in the board's configuration, or give --force-flash-bundle",
+        })
+    end
+    return bundles.open(bundles.find(place), { manifest = dut.board.manifest })
+end
+
+--- Opens the bundle and settles what of it is used: every name is known to be good
+--- before the power is touched.
+---@param dut jflash.Dut
+function recipe.prepare_bundle(dut)
+    local board, options = dut.board, dut.options
+    dut.bundle = open_bundle(dut)
+    dut.manifest = dut.bundle.manifest
+    for _, warning in ipairs(dut.manifest.warnings) do
+        log.warn("%s", warning)
+    end
+    dut.variant = dut.manifest:variant(options.variant or board.variant)
+    dut.files = dut.bundle:files(dut.variant.name)
+    dut.target_path, dut.target_name = choose_target(dut)
+    log.info("bundle %s, variant %s, target %s (%s)", dut.manifest.name,
+        dut.variant.name or "none", dut.target_name, dut.target_path)
+end
+
+--- Starts the HTTP server, and finds out whether TFTP's port can be had.
+---@param dut jflash.Dut
+function recipe.start_servers(dut)
+    dut.http = dut.scope:own(servers.http(dut.board.http), "stop the HTTP server")
+    dut.tftp = dut.scope:own(servers.tftp(dut.board.tftp, dut.board.uboot.tftpdstp),
+        "stop the TFTP server")
+    dut.tftp:probe()
+end
+
+---@param dut jflash.Dut
+function recipe.power_cycle(dut)
+    dut:power_cycle()
+end
+
+--- Stops U-Boot's autoboot.
+---@param dut jflash.Dut
+function recipe.interrupt(dut)
+    dut.uboot:interrupt()
+end
+
+--- Gives the board an address, and the servers theirs.
+---@param dut jflash.Dut
+function recipe.network(dut)
+    dut.address = dut.uboot:network(dut.board.network)
+    log.info("the board has %s, gateway %s", dut.address.ipaddr or "no address",
+        dut.address.gateway or "none")
+    dut.http:face(dut.address.ipaddr)
+end
+
+-- Watches one transfer; raises when it stands still.
+local function watch_transfer(dut, file)
+    local started, moved, bytes = job.now(), job.now(), -1
+    return function()
+        local transfer = dut.tftp:progress(file.file)
+        local now = job.now()
+        if transfer and transfer.bytes ~= bytes then
+            bytes, moved = transfer.bytes, now
+            log.progress(file.role, bytes, file.size_bytes, bytes / math.max(now - started, 0.001))
+        end
+        if now - moved < TFTP_STALL_S then
+            return
+        end
+        local seen, arrived = dut.tftp:arrival(file.file)
+        dut.uboot:abort()
+        dut.tftp.windowsize = 1
+        dut.console:fail({
+            code = "timeout",
+            at = "uboot",
+            message = ("TFTP of %s stood still for %d s: %s"):format(
+                file.file, TFTP_STALL_S, seen),
+            hint = arrived and "a lossy link? Trying again asks for one packet at a time"
+                or "is this host reachable from the board: firewall, route, VLAN, UDP port 69?",
+        })
+    end
+end
+
+-- What U-Boot must know of our server; variables that it does not know do no harm.
+local function tell_server(dut)
+    local uboot, tftp = dut.uboot, dut.tftp
+    uboot:setenv("serverip", tftp.host)
+    uboot:setenv("tftpwindowsize", tostring(tftp.windowsize))
+    if dut.board.tftp.blksize then
+        uboot:setenv("tftpblocksize", tostring(dut.board.tftp.blksize))
+    end
+    if tftp.board_port ~= 69 then
+        uboot:setenv("tftpdstp", tostring(tftp.board_port))
+    end
+end
+
+local function load_file(dut, file)
+    dut.tftp:offer(file.file, file.path)
+    local started = job.now()
+    dut.uboot:tftpboot(file.address, file.file, file.size_bytes, {
+        timeout_s = dut.board.uboot.load_timeout_s,
+        tick = watch_transfer(dut, file),
+    })
+    dut.uboot:setenv(file.role .. "_size", ("%x"):format(file.size_bytes))
+    local elapsed_s = job.now() - started
+    log.event(("%s %s loaded to %s: %s in %.1f s"):format(file.role, file.file, file.address,
+        log.size(file.size_bytes), elapsed_s), { bytes = file.size_bytes, elapsed_s = elapsed_s })
+end
+
+--- Loads kernel, initramfs and device tree. TFTP's port is held only meanwhile.
+---@param dut jflash.Dut
+function recipe.load(dut)
+    local tftp = dut.tftp
+    dut.uboot:settle()
+    tftp:open(dut.address.ipaddr, TFTP_TURN_S)
+    tell_server(dut)
+    for _, file in ipairs(dut.files) do
+        load_file(dut, file)
+    end
+    tftp:close()
+end
+
+--- Starts the flasher system.
+---@param dut jflash.Dut
+function recipe.boot(dut)
+    dut.returned = dut.uboot:boot(dut.variant.bootcmd)
+    dut.console:phase("kernel")
+end
+
+-- The manifest's login, key by key overridden by the board's configuration.
+local function login_settings(dut)
+    local settings = {}
+    for key, value in pairs(dut.manifest.spec.login) do
+        settings[key] = value
+    end
+    for key, value in pairs(dut.board.login) do
+        settings[key] = value
+    end
+    return settings
+end
+
+--- Logs in to the flasher, and gives it the clock and the network.
+---@param dut jflash.Dut
+function recipe.login(dut)
+    local shell = shells.new(dut.console, login_settings(dut))
+    shell:login(dut.board.timeouts, dut.returned)
+    dut.shell = shell
+    require("jflash.flasher").prepare(dut)
+end
+
+--- Finds the device that is written, and refuses what must not be.
+---@param dut jflash.Dut
+function recipe.resolve_target(dut)
+    dut.target = targets.resolve(dut, dut.target_name, dut.target_path)
+    dut.report.device = dut.target.device
+end
+
+-- The image is proven before anything on the storage changes.
+local function await_proof(dut)
+    if not dut.proof then
+        if not dut.image:is_proven() then
+            log.info("waiting until the image is proven")
+        end
+        dut.proof = dut.image:proof()
+        dut.report.sent_sha256 = dut.proof.decoded_sha256
+        dut.report.delivered_sha256 = dut.proof.delivered_sha256
+        log.event(("image proven: %s, %s decoded, sha256:%s"):format(dut.proof.format,
+            log.size(dut.proof.decoded_bytes), dut.proof.decoded_sha256), dut.proof)
+    end
+    targets.check_fits(dut.target, dut.proof.decoded_bytes)
+end
+
+--- The first destructive step: the bundle's commands for a whole device.
+---@param dut jflash.Dut
+function recipe.preflash(dut)
+    await_proof(dut)
+    for _, command in ipairs(dut.manifest.spec.preflash_commands) do
+        log.info("preflash: %s", command)
+        dut.shell:run(command, {
+            timeout_s = dut.board.timeouts.preflash_s,
+            hint = "it stands in preflash_commands of the bundle's manifest",
+        })
+    end
+end
+
+---@param dut jflash.Dut
+function recipe.write(dut)
+    dut.image:check_unchanged()
+    local written = writer.write(dut)
+    dut.image:check_unchanged()
+    dut.report.written = written
+    dut.report.verification = "not read back"
+    log.event(("%s written in %.1f s, %s/s"):format(log.size(written.bytes), written.elapsed_s,
+        log.size(written.bytes / math.max(written.elapsed_s, 0.001))), written)
+end
+
+--- Reads back what was written and compares digests.
+---@param dut jflash.Dut
+function recipe.verify(dut)
+    if not dut.options.verify then
+        dut.report.verification = "--no-verify"
+        return
+    end
+    dut.report.verification = nil
+    local read = writer.read_back(dut, dut.proof.decoded_bytes)
+    dut.report.read_back_sha256 = read.digest
+    if read.why_not then
+        dut.report.verification = read.why_not
+        log.warn("not verified: %s", read.why_not)
+        return
+    end
+    if read.digest ~= dut.proof.decoded_sha256 then
+        dut.console:fail({
+            code = "checksum",
+            retry = 1,
+            at = "shell",
+            message = ("read-back differs: %s has sha256:%s, sent was sha256:%s"):format(
+                dut.target.device, tostring(read.digest), dut.proof.decoded_sha256),
+            hint = "the medium does not keep what it is given: try another one",
+        })
+    end
+    dut.report.verification = "verified"
+    log.info("read back in %.1f s: sha256:%s, equal to what was sent", read.elapsed_s, read.digest)
+end
+
+--- Leaves the storage in order before the power goes.
+---@param dut jflash.Dut
+function recipe.finish(dut)
+    dut.shell:run("sync", { timeout_s = dut.board.timeouts.sync_s })
+    if not dut.report.verification then
+        errors.raise({ class = "bug", message = "a run may not end without a result" })
+    end
+end
+
+return recipe

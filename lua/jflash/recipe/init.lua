@@ -1,0 +1,174 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- A recipe is a list of named steps. A user derives from a stock recipe and
+-- changes one step, or puts something before or behind it:
+--
+--     local recipe = require("jflash.recipe.flash"):derive()
+--     function recipe.interrupt(dut) … end
+--     recipe:after("login", function(dut) dut.shell:run("…") end)
+--     return recipe
+--
+-- Running it means: each step in its order, timed and named in every error; a
+-- failure that can pass by itself is tried again, from the earliest step that
+-- must be repeated.
+
+local errors = require("jflash.errors")
+local job = require("jflash.job")
+local log = require("jflash.log")
+local nearest = require("jflash.nearest")
+
+local M = {}
+
+---@class jflash.Recipe
+---@field order string[]  the steps' names, in order
+local Recipe = { is_recipe = true }
+Recipe.__index = Recipe
+
+-- A misspelt step would otherwise be ignored without a word.
+local function set_step(recipe, name, value)
+    for _, step in ipairs(recipe.order) do
+        if step == name then
+            rawset(recipe, name, value)
+            return
+        end
+    end
+    errors.raise({
+        class = "config",
+        code = "step",
+        message = ("the recipe has no step %q%s"):format(name, nearest.hint(name, recipe.order)),
+        hint = "its steps: " .. table.concat(recipe.order, ", "),
+    })
+end
+
+---@param order string[]
+---@return jflash.Recipe whose steps are to be assigned
+function M.new(order)
+    local recipe = { order = order, hooks = { before = {}, after = {} } }
+    return setmetatable(recipe, { __index = Recipe, __newindex = set_step })
+end
+
+---@return boolean
+function M.is(value)
+    return type(value) == "table" and value.is_recipe == true
+end
+
+local function copy_hooks(hooks)
+    local copy = {}
+    for step, list in pairs(hooks) do
+        copy[step] = table.move(list, 1, #list, 1, {})
+    end
+    return copy
+end
+
+--- A recipe that does what this one does until something in it is changed.
+---@return jflash.Recipe
+function Recipe:derive()
+    local child = {
+        order = table.move(self.order, 1, #self.order, 1, {}),
+        hooks = { before = copy_hooks(self.hooks.before), after = copy_hooks(self.hooks.after) },
+    }
+    return setmetatable(child, { __index = self, __newindex = set_step })
+end
+
+local function add_hook(recipe, place, step, hook)
+    if type(recipe[step]) ~= "function" then
+        set_step(recipe, step, nil)
+    end
+    local list = recipe.hooks[place][step] or {}
+    table.insert(list, hook)
+    recipe.hooks[place][step] = list
+end
+
+--- Does something before a step, each time the step is done.
+---@param step string
+---@param hook fun(dut: jflash.Dut)
+function Recipe:before(step, hook)
+    add_hook(self, "before", step, hook)
+end
+
+--- Does something behind a step, each time the step was done.
+---@param step string
+---@param hook fun(dut: jflash.Dut)
+function Recipe:after(step, hook)
+    add_hook(self, "after", step, hook)
+end
+
+local function do_step(recipe, name, dut)
+    for _, hook in ipairs(recipe.hooks.before[name] or {}) do
+        hook(dut)
+    end
+    recipe[name](dut)
+    for _, hook in ipairs(recipe.hooks.after[name] or {}) do
+        hook(dut)
+    end
+end
+
+local function attempt(recipe, name, dut)
+    log.step(name)
+    local started = job.now()
+    local ok, failure = xpcall(do_step, errors.wrap, recipe, name, dut)
+    dut.report:step_done(name, job.now() - started, ok)
+    if ok then
+        return nil
+    end
+    failure.step = failure.step or name
+    return failure
+end
+
+-- How often a failure may be tried again: what its raiser says, else by class.
+local function retries_left(failure, dut, used)
+    local budget = 0
+    if failure.retry then
+        budget = math.min(failure.retry, dut.options.retries)
+    elseif failure.class == "board" then
+        budget = dut.options.retries
+    end
+    return budget - used
+end
+
+local function index_of(list, value)
+    for index, entry in ipairs(list) do
+        if entry == value then
+            return index
+        end
+    end
+end
+
+-- The earliest step that must be repeated. What the board still answers decides:
+-- its U-Boot prompt, its flasher's shell, or nothing but the power switch.
+local function resume_at(recipe, position, failure)
+    local answering = { uboot = "network", shell = recipe.order[position] }
+    if recipe.order[position] == "verify" then
+        answering.shell = "write"
+    end
+    local again = index_of(recipe.order, answering[failure.at] or "power_cycle") or 1
+    return math.min(again, position)
+end
+
+local function back_off(used)
+    local ok, message, code = job.sleep(2 ^ used)
+    errors.check("host", ok, message, code)
+end
+
+--- Runs all steps. Raises the failure that could not be repaired by trying again.
+---@param dut jflash.Dut
+function Recipe:run(dut)
+    local position, used = 1, 0
+    while position <= #self.order do
+        local failure = attempt(self, self.order[position], dut)
+        if not failure then
+            position = position + 1
+        elseif retries_left(failure, dut, used) <= 0 then
+            error(failure, 0)
+        else
+            position = resume_at(self, position, failure)
+            log.warn("%s (trying again from %s, %d tries left)", failure.message,
+                self.order[position], retries_left(failure, dut, used) - 1)
+            back_off(used)
+            used = used + 1
+        end
+    end
+    log.step(nil)
+end
+
+return M

@@ -1,0 +1,286 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- The flasher's shell (a busybox ash, or any POSIX shell with sha256sum). A
+-- typed command carries the beginning of its own SHA-256, which the board
+-- compares before it runs it: a line that the serial console damaged is never
+-- executed, but typed again. Output is framed by markers with a random number,
+-- so no wait looks for a bare "#".
+--
+-- Only short lines are typed. What is longer, and all that writes on storage,
+-- goes over as a script by HTTP: Shell:script.
+
+local errors = require("jflash.errors")
+local image = require("jflash.image")
+local job = require("jflash.job")
+local log = require("jflash.log")
+local sys = require("jflash.sys")
+
+local M = {}
+
+-- busybox ash cuts a typed line at 1022 characters.
+local LONGEST_LINE = 900
+local CTRL_C = "\3"
+local TRIES = 6
+-- Pace of typing, characters per second; false is as fast as it goes.
+local PACES = { false, 400, 100, 30 }
+-- Seconds until the board must have begun to run a line.
+local BEGIN_S = 5
+local DIGEST_DIGITS = 12
+
+-- jf NUMBER DIGEST COMMAND: answers "!NUMBER" to a damaged line, else frames the
+-- command's output between "<NUMBER" and ">NUMBER STATUS".
+local FUNCTION = [[jf(){ case $(printf %s "$1$3"|sha256sum) in "$2"*)echo "<$1";]]
+    .. [[eval "$3";echo ">$1 $?";;*)echo "!$1";esac;}]]
+
+---@class jflash.Shell
+local Shell = {}
+Shell.__index = Shell
+
+---@param console jflash.dut.Console
+---@param login table {login_prompt, username?, password?, prompt}
+---@return jflash.Shell
+function M.new(console, login)
+    return setmetatable({ console = console, login_config = login, pace = 1 }, Shell)
+end
+
+--- Quotes a text as one word of a POSIX shell, so that nothing in it is expanded.
+---@param text string
+---@return string
+function M.quote(text)
+    return "'" .. text:gsub("'", [['\'']]) .. "'"
+end
+
+local function type_name(self, timeout_s)
+    local login = self.login_config
+    self.console:send((login.username or "") .. "\n")
+    local patterns = { login.prompt, "assword:", "incorrect" }
+    local match = self.console:expect(patterns, {
+        timeout_s = timeout_s,
+        hint = "the login went no further; check login.username and login.prompt",
+    })
+    if match.index == 2 then
+        if not login.password then
+            self.console:fail({ code = "login", retry = 0,
+                message = "the flasher asks for a password and none is configured",
+                hint = "set login.password in the manifest or the board's configuration" })
+        end
+        job.secret(login.password)
+        self.console:send(login.password .. "\n")
+        match = self.console:expect({ login.prompt, "assword:", "incorrect" }, {
+            timeout_s = timeout_s,
+        })
+    end
+    return match
+end
+
+--- Logs in and prepares the shell for framed commands.
+---@param timeouts {boot_s: number, login_s: number}  until the login prompt; from there on
+---@param returned string|nil pattern that shows that the boot command came back
+function Shell:login(timeouts, returned)
+    local login = self.login_config
+    local patterns = { login.login_prompt, returned }
+    local match = self.console:expect(patterns, {
+        timeout_s = timeouts.boot_s,
+        hint = "the flasher system did not come up: check the console's last lines, bootcmd, "
+            .. "and that kernel, initramfs and device tree belong together",
+    })
+    if match.index == 2 then
+        self.console:fail({
+            code = "boot",
+            message = "the boot command returned to U-Boot with status " .. match.captures[1],
+            hint = "check spec.bootcmd and the variant's bootcmd in the manifest",
+        })
+    end
+    if type_name(self, timeouts.login_s).index ~= 1 then
+        self.console:fail({ code = "login", retry = 0, message = "the flasher refused the login",
+            hint = "check login.username and login.password" })
+    end
+    self:settle()
+end
+
+-- Throws away a half-typed line, whatever state its quotes are in.
+local function clear_line(self)
+    self.console:send(CTRL_C)
+    self.console:watch(0.3)
+    self.console:discard()
+end
+
+-- Until it is off, the shell's own echo shows whether the line arrived whole. The
+-- line is short: ash wraps its echo at 80 columns. "dmesg -n 1" keeps kernel
+-- messages out of what commands print.
+local function silence(self)
+    local nonce = sys.random_hex(3)
+    local line = ("stty -echo cols 4000; dmesg -n 1; echo =''%s "):format(nonce)
+    for _ = 1, TRIES do
+        self.console:send(line, { cps = PACES[self.pace] or nil })
+        if self.console:try_expect(line, { timeout_s = 2 }) then
+            self.console:send("\n")
+            if self.console:try_expect("=" .. nonce, { timeout_s = BEGIN_S }) then
+                return
+            end
+        end
+        self.pace = math.min(self.pace + 1, #PACES)
+        clear_line(self)
+    end
+    self.console:fail({ code = "protocol", message = "the flasher's shell does not answer",
+        hint = "is login.prompt right? A damaged line points at console.cps" })
+end
+
+local function define_function(self)
+    for _ = 1, TRIES do
+        self.console:send(FUNCTION .. "\n", { cps = PACES[self.pace] or nil })
+        local ok = pcall(self.frame, self, "true", { tries = 1 })
+        job.check()
+        if ok then
+            return
+        end
+        self.pace = math.min(self.pace + 1, #PACES)
+        clear_line(self)
+    end
+    self.console:fail({ code = "protocol",
+        message = "the flasher's shell does not take the framing function",
+        hint = "it needs a POSIX shell with printf and sha256sum" })
+end
+
+--- Brings a shell that has just shown its prompt to where framed commands work.
+function Shell:settle()
+    self.console:phase("shell")
+    silence(self)
+    define_function(self)
+end
+
+-- Types a line once. True when the board has begun to run it, false when it
+-- arrived damaged.
+local function begin(self, nonce, line)
+    self.console:send(line .. "\n", { cps = PACES[self.pace] or nil })
+    local patterns = { "<" .. nonce .. "\n", "!" .. nonce, "re:(?m)^\\S* ?login: " }
+    local match = self.console:try_expect(patterns, { timeout_s = BEGIN_S })
+    if match and match.index == 1 then
+        return true
+    end
+    if match and match.index == 3 then
+        self.console:fail({ code = "shell", message = "the flasher's shell has ended: it asks for a login again" })
+    end
+    clear_line(self)
+    return false
+end
+
+local function start(self, command, tries)
+    for attempt = 1, tries do
+        local nonce = sys.random_hex(4)
+        local digest = image.sha256(nonce .. command):sub(1, DIGEST_DIGITS)
+        if begin(self, nonce, ("jf %s %s %s"):format(nonce, digest, M.quote(command))) then
+            return nonce
+        end
+        self.pace = math.min(self.pace + 1, #PACES)
+        log.warn("line to the shell was damaged or lost (try %d), typing it again slower", attempt)
+    end
+    self.console:fail({
+        code = "protocol",
+        message = ("%s: the shell did not take a line in %d tries"):format(
+            self.console.name, tries),
+        hint = "does the flasher still run? Set console.cps if the line loses characters",
+    })
+end
+
+--- Runs a command; returns its output and exit status.
+---@param command string one line, at most about 800 characters
+---@param options {timeout_s: number|nil, tries: integer|nil}|nil
+---@return string output
+---@return integer status
+function Shell:frame(command, options)
+    options = options or {}
+    if #M.quote(command) > LONGEST_LINE or command:find("\n") then
+        errors.raise({ class = "config", code = "limit",
+            message = ("command of %d characters is too long to be typed"):format(#command),
+            hint = "send it with shell:script" })
+    end
+    local nonce = start(self, command, options.tries or TRIES)
+    -- Inside the frame the command may print what it likes: no failure patterns.
+    local match, message, code = self.console:try_expect(
+        "re:>" .. nonce .. " (\\d+)\n", { timeout_s = options.timeout_s or 30, fail = {} })
+    if not match then
+        clear_line(self)
+        self.console:fail({ code = code, message = ("shell: %s: %s"):format(command, message) })
+    end
+    return match.before, math.tointeger(tonumber(match.captures[1]))
+end
+
+local function last_line(output)
+    local last
+    for line in output:gmatch("[^\n]+") do
+        last = line
+    end
+    return last or "no output"
+end
+
+--- Runs a command and raises, class board, when its status is not 0.
+---@param command string
+---@param options {timeout_s: number|nil, hint: string|nil, retry: integer|nil}|nil
+---@return string output
+---@return integer status
+function Shell:run(command, options)
+    local output, status = self:frame(command, options)
+    if status ~= 0 then
+        self.console:fail({
+            code = "status",
+            at = "shell",
+            retry = options and options.retry,
+            message = ("shell: %s: status %d: %s"):format(command, status, last_line(output)),
+            hint = options and options.hint,
+        })
+    end
+    return output, status
+end
+
+--- Whether a command ends with status 0.
+---@param command string
+---@return boolean
+function Shell:test(command)
+    local _, status = self:frame(command)
+    return status == 0
+end
+
+-- The command that fetches a URL to standard output, by what the board has.
+local function fetcher(self)
+    if not self.fetch_command then
+        local has_curl = self:test("command -v curl >/dev/null")
+        self.fetch_command = has_curl and "curl -fsS" or "wget -q -O -"
+    end
+    return self.fetch_command
+end
+
+--- The words that fetch `url` to standard output.
+---@param url string
+---@return string
+function Shell:fetch(url)
+    return fetcher(self) .. " " .. M.quote(url)
+end
+
+--- Brings a text to a file on the board and proves its digest there.
+---@param http jflash.dut.Http  see dut/servers.lua
+---@param text string
+---@param path string
+function Shell:put(http, text, path)
+    local served = http:offer("script-" .. sys.random_hex(4), { bytes = text })
+    local fetched = ("%s > %s"):format(self:fetch(served.url), path)
+    local _, status = self:frame(fetched, { timeout_s = 30 })
+    if status ~= 0 then
+        self.console:fail({
+            code = "network",
+            at = "shell",
+            message = ("the board could not fetch a script from %s (status %d); %s"):format(
+                http.base, status, http:arrival(served.name)),
+            hint = "is this host reachable from the flasher: firewall, route, VLAN?",
+        })
+    end
+    local output = self:run("sha256sum " .. path)
+    http:withdraw(served.name)
+    local got, expected = output:match("%x+"), image.sha256(text)
+    if got ~= expected then
+        self.console:fail({ code = "checksum", at = "shell",
+            message = ("%s on the board has digest %s, sent was %s"):format(path, got, expected) })
+    end
+end
+
+return M

@@ -1,0 +1,164 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- Which block device is written, and why not: resolution and the refusals that
+-- stand before the first destructive step.
+
+local errors = require("jflash.errors")
+local log = require("jflash.log")
+local shells = require("jflash.shell")
+
+local M = {}
+
+---@class jflash.Target
+---@field name string|nil   the manifest's name for it
+---@field device string     "/dev/mmcblk0"
+---@field kernel_name string "mmcblk0"
+---@field size_bytes integer
+---@field model string      what the device calls itself, or ""
+
+-- What is wrong with the target does not pass by itself: never retried.
+local function refuse(dut, code, message, hint)
+    dut.console:fail({ code = code, retry = 0, at = "shell", message = message, hint = hint })
+end
+
+local function list_disks(shell)
+    local output = shell:frame("cd /sys/class/block && for d in *; do [ -e $d/partition ] || "
+        .. "echo \"$d $(cat $d/size)\"; done; cd /")
+    local disks = {}
+    for name, sectors in output:gmatch("(%S+) (%d+)") do
+        if sectors ~= "0" and not name:find("^loop") and not name:find("^ram") then
+            table.insert(disks, ("/dev/%s (%s)"):format(name, log.size(tonumber(sectors) * 512)))
+        end
+    end
+    return #disks > 0 and table.concat(disks, ", ") or "none"
+end
+
+-- "/sys/class/block#ADDR": the whole disk whose place in the device tree or on
+-- the bus contains ADDR, on the board's own kernel.
+local function find_by_address(dut, path, address)
+    local command = ("cd /sys/class/block && for d in *; do [ -e $d/partition ] || "
+        .. "case $(readlink $d) in *%s*) echo $d;; esac; done; cd /"):format(shells.quote(address))
+    local found = {}
+    for name in dut.shell:frame(command):gmatch("%S+") do
+        -- The hardware boot partitions of an eMMC are disks of their own to the kernel.
+        if not name:find("boot%d+$") and not name:find("rpmb$") then
+            table.insert(found, name)
+        end
+    end
+    if #found == 0 then
+        refuse(dut, "missing", ("target %s: no disk on the board fits; it has %s"):format(
+            path, list_disks(dut.shell)))
+    end
+    if #found > 1 then
+        refuse(dut, "ambiguous", ("target %s fits several disks: %s"):format(
+            path, table.concat(found, ", ")), "give more of the address, or a /dev path")
+    end
+    return "/dev/" .. found[1]
+end
+
+local function device_of(dut, path)
+    local address = path:match("^/sys/class/block#(.+)$")
+    if address then
+        return find_by_address(dut, path, address)
+    end
+    if not path:find("^/dev/[%w/._:+-]+$") then
+        errors.raise({ class = "config", code = "target",
+            message = ("target %q is neither /dev/… nor /sys/class/block#ADDRESS"):format(path) })
+    end
+    return path
+end
+
+-- One script-free look at all that is asked of a device: key=value lines.
+local PROBE = [[d=%s;n=$(readlink -f $d);n=${n##*/};s=/sys/class/block/$n;]]
+    .. [[test -b $d && echo block=1;echo name=$n;echo size=$(cat $s/size);echo ro=$(cat $s/ro);]]
+    .. [[echo model=$(cat $s/device/model $s/device/name 2>/dev/null);]]
+    .. [[test -e $s/partition && echo part=1;]]
+    .. [[echo mnt=$(grep -oE "^/dev/$n(p?[0-9]+)? [^ ]+" /proc/mounts);]]
+    .. [[echo hold=$(ls $s/holders 2>/dev/null)]]
+
+local function probe(shell, device)
+    local facts = {}
+    local output = shell:frame("{ " .. PROBE:format(shells.quote(device)) .. "; } 2>/dev/null")
+    for key, value in output:gmatch("(%l+)=([^\n]*)") do
+        facts[key] = value:match("^%s*(.-)%s*$")
+    end
+    return facts
+end
+
+local function check_usable(dut, device, facts)
+    if facts.block ~= "1" then
+        refuse(dut, "missing", ("target %s is no block device on the board; it has %s"):format(
+            device, list_disks(dut.shell)))
+    end
+    if facts.ro == "1" then
+        refuse(dut, "readonly", ("target %s is read-only"):format(device),
+            "look for a write-protect switch or fuse")
+    end
+    if facts.mnt ~= "" then
+        refuse(dut, "busy", ("target %s is mounted: %s"):format(device, facts.mnt))
+    end
+    if facts.hold and facts.hold ~= "" then
+        refuse(dut, "busy", ("target %s is held by %s"):format(device, facts.hold))
+    end
+    if not tonumber(facts.size) or tonumber(facts.size) == 0 then
+        refuse(dut, "missing", ("target %s has no size: is a medium inserted?"):format(device))
+    end
+end
+
+-- What the board's configuration says that this target is.
+local function check_expected(dut, target, expected)
+    local function differs(what, seen, wanted)
+        refuse(dut, "mismatch", ("target %s (%s): %s is %s, the board's configuration says %s"):format(
+            target.name or target.device, target.device, what, seen, wanted),
+            "is it the right disk? Else mend targets in the board's configuration")
+    end
+    if expected.min_size and target.size_bytes < expected.min_size then
+        differs("size", target.size_bytes, "at least " .. expected.min_size)
+    end
+    if expected.max_size and target.size_bytes > expected.max_size then
+        differs("size", target.size_bytes, "at most " .. expected.max_size)
+    end
+    if expected.model and not target.model:find(expected.model, 1, true) then
+        differs("model", ("%q"):format(target.model), ("%q"):format(expected.model))
+    end
+end
+
+--- Finds the device, refuses what must not be written, and says what it found.
+---@param dut jflash.Dut with a logged-in shell
+---@param name string  the target's name
+---@param path string  its path in the manifest or the board's configuration
+---@return jflash.Target
+function M.resolve(dut, name, path)
+    local device = device_of(dut, path)
+    local facts = probe(dut.shell, device)
+    check_usable(dut, device, facts)
+    local target = {
+        name = name,
+        device = device,
+        kernel_name = facts.name,
+        size_bytes = tonumber(facts.size) * 512,
+        model = facts.model or "",
+    }
+    check_expected(dut, target, dut.board.targets[name] or {})
+    log.event(("target %s is %s, %s%s"):format(name, device, log.size(target.size_bytes),
+        target.model ~= "" and ", " .. target.model or ""),
+        { target = name, device = device, size_bytes = target.size_bytes, model = target.model })
+    return target
+end
+
+--- Refuses an image that the device cannot hold.
+---@param target jflash.Target
+---@param image_bytes integer
+function M.check_fits(target, image_bytes)
+    if image_bytes > target.size_bytes then
+        errors.raise({
+            class = "image",
+            code = "limit",
+            message = ("the image has %d bytes, %s only %d"):format(
+                image_bytes, target.device, target.size_bytes),
+            hint = "choose a larger target (--target) or a smaller image",
+        })
+    end
+end
+
+return M

@@ -1,0 +1,343 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- U-Boot's command line. A typed line is compared with its echo before Enter and
+-- typed again, slower, when it was damaged. Each command is framed by a marker
+-- that its own echo cannot contain: the line says ${jf}, the output says what
+-- that variable holds. So no wait depends on a prompt that noise may hit.
+
+local errors = require("jflash.errors")
+local job = require("jflash.job")
+local log = require("jflash.log")
+local sys = require("jflash.sys")
+
+local M = {}
+
+-- U-Boot cuts longer lines without a word (CONFIG_SYS_CBSIZE is 512 or more).
+local LONGEST_LINE = 500
+local CTRL_C = "\3"
+-- Pace of typing, characters per second: as fast as it goes, then ever slower.
+local PACES = { false, 400, 100, 30 }
+-- Seconds an echo may lag behind the last character, at most.
+local ECHO_S = 2
+local PROMPT_S = 5
+
+-- What a command that failed says; needed where the shell cannot tell its status.
+local COMPLAINTS = {
+    "Unknown command",
+    "Usage:",
+    "TFTP error",
+    "Retry count exceeded",
+    "Retry time exceeded",
+    "## Error",
+    "ERROR",
+    "Abort",
+    "Bad Linux",
+}
+
+---@class jflash.UBoot
+local UBoot = {}
+UBoot.__index = UBoot
+
+---@param console jflash.dut.Console
+---@param config table the board's `uboot` section
+---@return jflash.UBoot
+function M.new(console, config)
+    return setmetatable({ console = console, config = config, pace = 1, sequence = 0 }, UBoot)
+end
+
+--- Waits for U-Boot's prompt.
+---@param timeout_s number|nil
+function UBoot:wait_prompt(timeout_s)
+    return self.console:expect(self.config.prompt, { timeout_s = timeout_s or self.config.command_timeout_s })
+end
+
+local function autoboot_hint(config)
+    return ("the prompt %q did not come; check uboot.prompt, uboot.interrupt_key (%q) and the "
+        .. "console's baud rate"):format(config.prompt, config.interrupt_key)
+end
+
+-- Types the interrupt keys again and again until the prompt comes.
+local function press_keys(self, deadline)
+    local config = self.config
+    repeat
+        self.console:send(config.interrupt_key)
+        local match = self.console:try_expect(config.prompt, {
+            timeout_s = config.interrupt_interval_s,
+            fail = {},
+        })
+        if match then
+            return true
+        end
+    until job.now() >= deadline
+    return false
+end
+
+--- Stops autoboot: types `interrupt_key` every `interrupt_interval_s` until the
+--- prompt comes, from `autoboot_text` on when the board's configuration has one.
+function UBoot:interrupt()
+    local config = self.config
+    local deadline = job.now() + config.interrupt_timeout_s
+    if config.autoboot_text then
+        self.console:expect({ config.autoboot_text, config.prompt }, {
+            timeout_s = config.interrupt_timeout_s,
+            fail = {},
+            hint = "the board did not announce its autoboot; check uboot.autoboot_text",
+        })
+    end
+    if not press_keys(self, deadline) then
+        self.console:fail({
+            code = "timeout",
+            message = ("%s: no U-Boot prompt within %g s"):format(
+                self.console.name, config.interrupt_timeout_s),
+            hint = autoboot_hint(config),
+        })
+    end
+    self:settle()
+end
+
+--- Brings a prompt that may have keys typed behind it to a known state.
+function UBoot:settle()
+    self.console:phase("uboot")
+    self:clear_line()
+    self.nonce = sys.random_hex(4)
+    self.status_known = true
+    self:type_line("setenv jf " .. self.nonce .. " ")
+    self.console:send("\r")
+    self:wait_prompt()
+    local _, status = self:frame("echo ready", { timeout_s = PROMPT_S })
+    self.status_known = status ~= nil
+    if not self.status_known then
+        log.info("this U-Boot does not tell a command's status: its words are read instead")
+    end
+end
+
+-- Throws away what stands on the line: Ctrl-C, and everything up to the prompt
+-- that answers it.
+function UBoot:clear_line()
+    for _ = 1, 5 do
+        self.console:send(CTRL_C)
+        if self.console:try_expect(self.config.prompt, { timeout_s = 1 }) then
+            -- Answers to several keys may be under way: take all that are there.
+            while self.console:try_expect(self.config.prompt, { timeout_s = 0.05 }) do
+                self.console:watch(0)
+            end
+            return
+        end
+    end
+    self.console:fail({
+        code = "timeout",
+        message = self.console.name .. ": U-Boot does not answer Ctrl-C with its prompt",
+    })
+end
+
+-- Types `line` once; true when its echo came back as typed. What is typed ends in
+-- a space, so that a last character that was doubled does no harm.
+local function type_once(self, line)
+    local cps = PACES[self.pace] or nil
+    self.console:send(line, { cps = cps })
+    local match = self.console:try_expect(line, { timeout_s = ECHO_S + #line / 1000 })
+    return match ~= nil and not match.before:find("%S")
+end
+
+--- Types a line, without Enter, until its echo is what was typed.
+---@param line string
+function UBoot:type_line(line)
+    if #line > LONGEST_LINE then
+        errors.raise({
+            class = "config",
+            code = "limit",
+            message = ("U-Boot command of %d characters: it would be cut at %d"):format(
+                #line, LONGEST_LINE),
+            hint = "split it: put parts into variables by setenv and run them",
+        })
+    end
+    for attempt = 1, 6 do
+        if type_once(self, line) then
+            return
+        end
+        self.pace = math.min(self.pace + 1, #PACES)
+        log.warn("typed line was damaged on the console (try %d), typing it again slower", attempt)
+        self:clear_line()
+    end
+    self.console:fail({
+        code = "protocol",
+        message = ("%s: U-Boot's echo differs from what was typed, six times"):format(
+            self.console.name),
+        hint = "set console.cps to a number of characters per second that the board bears",
+    })
+end
+
+-- Types a command with its frame and Enter; returns the pattern of the frame's
+-- end, whose capture is the status.
+local function enter_framed(self, command)
+    self.sequence = self.sequence + 1
+    self:type_line(("%s; echo =${jf}.%d $? "):format(command, self.sequence))
+    self.console:send("\r")
+    return ("re:(?m)^=%s\\.%d (.*)$\\n"):format(self.nonce, self.sequence)
+end
+
+--- Runs a command and returns its output and its status; nil for a status that
+--- this U-Boot does not tell. Raises nothing about the status: see UBoot:run.
+---@param command string
+---@param options {timeout_s: number|nil, tick: fun()|nil, tick_s: number|nil}|nil
+---@return string output
+---@return integer|nil status
+function UBoot:frame(command, options)
+    options = options or {}
+    local pattern = enter_framed(self, command)
+    local deadline = job.now() + (options.timeout_s or self.config.command_timeout_s)
+    local match
+    repeat
+        local left = math.max(deadline - job.now(), 0)
+        local message, code
+        local slice = options.tick and math.min(options.tick_s or 0.5, left) or left
+        match, message, code = self.console:try_expect(pattern, { timeout_s = slice })
+        if not match and job.now() >= deadline then
+            self.console:send(CTRL_C)
+            self.console:fail({ code = code, message = ("U-Boot: %s: %s"):format(command, message) })
+        end
+        if not match and options.tick then
+            options.tick()
+        end
+    until match
+    self:wait_prompt()
+    local output = match.before:gsub("^[^\n]*\n", "", 1)
+    return output, math.tointeger(tonumber(match.captures[1]))
+end
+
+local function complaint_in(output)
+    for _, text in ipairs(COMPLAINTS) do
+        if output:find(text, 1, true) then
+            return text
+        end
+    end
+end
+
+-- The words that say best why a command failed.
+local function reason(output)
+    local last
+    for line in output:gmatch("[^\n]+") do
+        if complaint_in(line) then
+            return line
+        end
+        last = line:find("%S") and line or last
+    end
+    return last or "no output"
+end
+
+--- Runs a command and raises, class board, when it failed.
+---@param command string
+---@param options {timeout_s: number|nil, hint: string|nil, tick: fun()|nil}|nil
+---@return string output
+function UBoot:run(command, options)
+    options = options or {}
+    local output, status = self:frame(command, {
+        timeout_s = options.timeout_s, tick = options.tick, tick_s = options.tick_s,
+    })
+    local failed = status and status ~= 0 or (status == nil and complaint_in(output) ~= nil)
+    if failed then
+        self.console:fail({
+            code = "status",
+            at = "uboot",
+            retry = options.retry,
+            message = ("U-Boot: %s: %s"):format(command, reason(output)),
+            hint = options.hint,
+        })
+    end
+    return output
+end
+
+--- Ctrl-C to a command that hangs; the prompt is back afterwards.
+function UBoot:abort()
+    self:clear_line()
+end
+
+---@param name string
+---@param value string|nil  nil removes the variable
+function UBoot:setenv(name, value)
+    self:run(value and ("setenv %s %s"):format(name, value) or ("setenv %s"):format(name))
+end
+
+--- A variable's value; nil when it is unset.
+---@param name string
+---@return string|nil
+function UBoot:getenv(name)
+    local output = self:run(("echo [${%s}]"):format(name))
+    local value = output:match("%[(.-)%]")
+    return value ~= "" and value or nil
+end
+
+local function dhcp(self)
+    local hint = "is the cable in, and is there a DHCP server? network.method: static needs none"
+    self:run("setenv autoload no")
+    local config = self.config
+    for attempt = 1, config.dhcp_tries do
+        local output, status = self:frame(config.dhcp_command, { timeout_s = config.dhcp_timeout_s })
+        if output:find("DHCP client bound", 1, true) or status == 0 then
+            return
+        end
+        log.warn("dhcp failed (try %d): %s", attempt, reason(output))
+    end
+    self.console:fail({
+        code = "network", message = ("U-Boot got no address by DHCP in %d tries"):format(config.dhcp_tries),
+        hint = hint,
+    })
+end
+
+local function static(self, network)
+    self:setenv("ipaddr", network.ipaddr)
+    self:setenv("netmask", network.netmask)
+    if network.gateway then
+        self:setenv("gatewayip", network.gateway)
+    end
+end
+
+--- Gives the board an address and returns what it has.
+---@param network table the board's `network` section
+---@return {ipaddr: string, netmask: string|nil, gateway: string|nil}
+function UBoot:network(network)
+    if network.ethact then
+        self:setenv("ethact", network.ethact)
+    end
+    if network.method == "static" then
+        static(self, network)
+    elseif network.method == "dhcp" then
+        dhcp(self)
+    end
+    return {
+        ipaddr = self:getenv("ipaddr"),
+        netmask = self:getenv("netmask"),
+        gateway = self:getenv("gatewayip"),
+    }
+end
+
+--- Loads a file by TFTP and proves that as many bytes arrived as it has.
+---@param address string
+---@param name string        as the TFTP server knows it
+---@param size_bytes integer
+---@param options {timeout_s: number, tick: fun()}
+function UBoot:tftpboot(address, name, size_bytes, options)
+    local output = self:run(("tftpboot %s %s"):format(address, name), {
+        timeout_s = options.timeout_s,
+        tick = options.tick,
+    })
+    local got = output:match("Bytes transferred = (%d+)")
+    if tonumber(got) ~= size_bytes then
+        self.console:fail({
+            code = "protocol",
+            at = "uboot",
+            message = ("U-Boot: tftpboot %s: %s bytes arrived of %d"):format(
+                name, got or "no", size_bytes),
+        })
+    end
+end
+
+--- Starts the operating system. Returns once the command was entered; when it
+--- comes back, `returned` (a pattern) matches with the status as its capture.
+---@param command string
+---@return string returned
+function UBoot:boot(command)
+    return enter_framed(self, command)
+end
+
+return M

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A board's console. A thread of its own reads at all times, also when no one
+// waits, so that the board is never held up; `expect` then finds what came. All
+// functions are for the job's thread. Messages begin with the console's name.
+#ifndef JF_CONSOLE_CONSOLE_H
+#define JF_CONSOLE_CONSOLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/redact.h"
+#include "console/inbox.h"
+#include "console/pattern.h"
+#include "console/tty.h"
+
+struct jf_console;
+struct jf_terminal;
+
+#define JF_CONSOLE_MIN_WINDOW 8192
+
+struct jf_console_options {
+    const char *name;             // for messages; NULL: made from `where`
+    size_t window_bytes;          // of text kept, at least JF_CONSOLE_MIN_WINDOW
+    struct jf_line line;          // for terminals
+    struct jf_redactor *redactor; // must outlive the console
+};
+
+// `where` is "unix:PATH", "tcp:HOST:PORT", or the path of a terminal. Free with
+// jf_console_close.
+enum jf_code jf_console_open(const char *where, const struct jf_console_options *options,
+                             jf_deadline deadline, const struct jf_cancel *cancel,
+                             struct jf_console **ret_console, struct jf_error *err);
+
+// Ends the thread and the transcript and puts the terminal's settings back. Lasts
+// at most about a second. Accepts NULL.
+void jf_console_close(struct jf_console *console);
+
+// What to expect: `count` patterns, of which the last `fail_count` stand for
+// failures (messages do not name them).
+struct jf_expectation {
+    const struct jf_pattern *patterns;
+    size_t count;
+    size_t fail_count;
+};
+
+// Waits for the first match behind the previous one and consumes the text up to
+// its end. JF_TIMEOUT and JF_CANCELLED consume nothing; JF_CLOSED and JF_IO come
+// only when nothing in what was received matches; JF_LIMIT when an expression
+// costs too much; JF_PROTOCOL for a faulty pattern. The caller zero-initialises
+// *ret_match and clears it (jf_match_clear) in every case.
+enum jf_code jf_console_expect(struct jf_console *console, const struct jf_expectation *expectation,
+                               jf_deadline deadline, const struct jf_cancel *cancel,
+                               struct jf_match *ret_match, struct jf_error *err);
+
+// Sends all bytes, at most `cps` a second (0: as fast as the other side takes
+// them). What was sent before a timeout stays sent.
+enum jf_code jf_console_send(struct jf_console *console, const char *bytes, size_t len, double cps,
+                             jf_deadline deadline, const struct jf_cancel *cancel,
+                             struct jf_error *err);
+
+// Holds the line in the break condition. JF_UNSUPPORTED on a socket.
+enum jf_code jf_console_send_break(struct jf_console *console, double seconds,
+                                   const struct jf_cancel *cancel, struct jf_error *err);
+
+// Forgets what came so far, also what the system holds ready: only what comes
+// from now on will match.
+void jf_console_discard(struct jf_console *console);
+
+// Appends the last `max` bytes of text, read or not; or all text not yet read.
+// False when memory is out.
+bool jf_console_tail(struct jf_console *console, size_t max, struct jf_buf *out);
+bool jf_console_pending(struct jf_console *console, struct jf_buf *out);
+
+// Starts the record of every byte in the file `path`; ends an earlier one.
+enum jf_code jf_console_transcript(struct jf_console *console, const char *path,
+                                   struct jf_error *err);
+
+// Also shows what is received on the descriptor `fd`, redacted; -1 ends it. What
+// the descriptor does not take at once is lost.
+void jf_console_echo(struct jf_console *console, int fd);
+
+struct jf_console_stats {
+    uint64_t received_bytes; // raw
+    uint64_t sent_bytes;
+    uint64_t dropped_bytes;     // of text, that left the window unread
+    struct jf_error transcript; // its first failure; code JF_OK when there was none
+};
+struct jf_console_stats jf_console_stats(struct jf_console *console);
+
+enum jf_attach_end { JF_ATTACH_ESCAPE, JF_ATTACH_EOF, JF_ATTACH_CLOSED };
+
+struct jf_attachment {
+    int input_fd;
+    int output_fd;
+    char escape; // the byte on the input that ends it
+};
+
+// Makes a live terminal of the two descriptors: raw bytes go both ways until the
+// escape byte, the input's end, the console's end or cancellation. The input is
+// made raw by `terminal` when it is one.
+enum jf_code jf_console_attach(struct jf_console *console, const struct jf_attachment *attachment,
+                               struct jf_terminal *terminal, const struct jf_cancel *cancel,
+                               enum jf_attach_end *ret_end, struct jf_error *err);
+
+#endif

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A byte stream to the board. Its descriptor is non-blocking: read and write do
+// what can be done now, and whoever wants more polls. One thread may read while
+// another writes.
+#ifndef JF_CONSOLE_STREAM_H
+#define JF_CONSOLE_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct jf_stream;
+
+// What each kind of stream does in its own way.
+struct jf_stream_type {
+    // As write(2), without ever raising SIGPIPE.
+    ssize_t (*write)(struct jf_stream *stream, const void *bytes, size_t len);
+    // Starts or ends a break condition; NULL where there is no such thing.
+    enum jf_code (*set_break)(struct jf_stream *stream, bool on, struct jf_error *err);
+    // Puts back what opening changed, closes and frees.
+    void (*close)(struct jf_stream *stream);
+};
+
+// The head of every stream object.
+struct jf_stream {
+    const struct jf_stream_type *type;
+    int fd; // for poll(2); owned by the stream
+};
+
+// Both: JF_OK with *ret_len == 0 means "not now"; JF_CLOSED that the other side
+// hung up (for a pty, EIO says so); JF_IO anything else.
+enum jf_code jf_stream_read(struct jf_stream *stream, void *bytes, size_t len, size_t *ret_len,
+                            struct jf_error *err);
+enum jf_code jf_stream_write(struct jf_stream *stream, const void *bytes, size_t len,
+                             size_t *ret_len, struct jf_error *err);
+
+enum jf_code jf_stream_set_break(struct jf_stream *stream, bool on, struct jf_error *err);
+
+// Accepts NULL.
+void jf_stream_close(struct jf_stream *stream);
+
+#endif

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Line settings by termios, for terminals that libserialport does not take.
+#ifndef JF_CONSOLE_TERMIOS_LINE_H
+#define JF_CONSOLE_TERMIOS_LINE_H
+
+#include "base/error.h"
+#include "console/tty.h"
+
+// Makes `fd` raw with the settings of `line`. JF_UNSUPPORTED for a rate that
+// termios has no name for, or when `fd` is no terminal.
+enum jf_code jf_termios_apply(int fd, const struct jf_line *line, struct jf_error *err);
+
+#endif

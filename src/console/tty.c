@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "console/tty.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libserialport.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "console/termios_line.h"
+
+// How long close waits for what was sent to leave the port, e.g. when flow
+// control holds it up; the kernel alone would wait for 30 s.
+#define DRAIN_S 1.0
+#define DRAIN_POLL_MS 5
+
+struct tty {
+    struct jf_stream stream;
+    struct sp_port *port; // NULL when termios alone does it
+    bool is_saved;
+    struct termios saved;
+    bool is_exclusive;
+};
+
+static ssize_t tty_write(struct jf_stream *stream, const void *bytes, size_t len) {
+    return write(stream->fd, bytes, len);
+}
+
+static enum jf_code tty_set_break(struct jf_stream *stream, bool on, struct jf_error *err) {
+    if (ioctl(stream->fd, on ? TIOCSBRK : TIOCCBRK) != 0)
+        return jf_fail_errno(err, errno, "break");
+    return JF_OK;
+}
+
+static void drain_output(int fd) {
+    jf_deadline deadline = jf_deadline_in(DRAIN_S);
+    int queued = 0;
+    while (ioctl(fd, TIOCOUTQ, &queued) == 0 && queued > 0) {
+        if (jf_deadline_left_ns(deadline) == 0) {
+            tcflush(fd, TCOFLUSH);
+            return;
+        }
+        poll(NULL, 0, DRAIN_POLL_MS);
+    }
+}
+
+static void tty_close(struct jf_stream *stream) {
+    struct tty *tty = (struct tty *)stream;
+    if (stream->fd >= 0) {
+        drain_output(stream->fd);
+        // TCSANOW: the other actions wait for the output without any limit.
+        if (tty->is_saved)
+            tcsetattr(stream->fd, TCSANOW, &tty->saved);
+        if (tty->is_exclusive)
+            ioctl(stream->fd, TIOCNXCL);
+    }
+    if (tty->port)
+        sp_close(tty->port);
+    else if (stream->fd >= 0)
+        close(stream->fd);
+    sp_free_port(tty->port);
+    free(tty);
+}
+
+static const struct jf_stream_type tty_type = {tty_write, tty_set_break, tty_close};
+
+// libserialport's message for its last failure, as an error of ours.
+static enum jf_code port_failed(enum sp_return result, const char *what, struct jf_error *err) {
+    int sys_errno = errno;
+    if (result == SP_ERR_ARG || result == SP_ERR_SUPP)
+        return jf_fail(err, JF_UNSUPPORTED, "%s: refused by the port", what);
+    return jf_fail_errno(err, sys_errno, "%s", what);
+}
+
+static enum sp_parity port_parity(enum jf_parity parity) {
+    if (parity == JF_PARITY_EVEN)
+        return SP_PARITY_EVEN;
+    return parity == JF_PARITY_ODD ? SP_PARITY_ODD : SP_PARITY_NONE;
+}
+
+static enum sp_flowcontrol port_flow(enum jf_flow flow) {
+    if (flow == JF_FLOW_RTSCTS)
+        return SP_FLOWCONTROL_RTSCTS;
+    return flow == JF_FLOW_XONXOFF ? SP_FLOWCONTROL_XONXOFF : SP_FLOWCONTROL_NONE;
+}
+
+static enum jf_code apply_to_port(struct sp_port *port, const struct jf_line *line,
+                                  struct jf_error *err) {
+    enum sp_return result = sp_set_baudrate(port, line->baudrate);
+    if (result != SP_OK)
+        return port_failed(result, "baud rate", err);
+    result = sp_set_bits(port, line->bytesize);
+    if (result == SP_OK)
+        result = sp_set_parity(port, port_parity(line->parity));
+    if (result == SP_OK)
+        result = sp_set_stopbits(port, line->stopbits);
+    if (result == SP_OK)
+        result = sp_set_flowcontrol(port, port_flow(line->flow));
+    return result == SP_OK ? JF_OK : port_failed(result, "line settings", err);
+}
+
+// What libserialport leaves open: a read without data must say EAGAIN, since 0
+// means a hang-up here, and the descriptor must not reach child processes.
+static enum jf_code finish_settings(struct tty *tty, const struct jf_line *line,
+                                    struct jf_error *err) {
+    struct termios settings;
+    int fd = tty->stream.fd;
+    if (tcgetattr(fd, &settings) != 0)
+        return jf_fail_errno(err, errno, "terminal settings");
+    settings.c_cc[VMIN] = 1;
+    settings.c_cc[VTIME] = 0;
+    if (!line->hang_up) {
+        // Restoring the flag before the close would lower DTR after all.
+        settings.c_cflag &= ~(tcflag_t)HUPCL;
+        tty->saved.c_cflag &= ~(tcflag_t)HUPCL;
+    }
+    if (tcsetattr(fd, TCSANOW, &settings) != 0)
+        return jf_fail_errno(err, errno, "terminal settings");
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+        return jf_fail_errno(err, errno, "fcntl");
+    return JF_OK;
+}
+
+static enum jf_code lock(struct tty *tty, struct jf_error *err) {
+    if (flock(tty->stream.fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? jf_fail_errno(err, EBUSY, "taken by another program")
+                                    : jf_fail_errno(err, errno, "lock");
+    if (ioctl(tty->stream.fd, TIOCEXCL) == 0)
+        tty->is_exclusive = true;
+    return JF_OK;
+}
+
+// Lets libserialport have the port if it knows it; the descriptor of `tty` is
+// then its own. Opened before our first descriptor goes, so that DTR stays up.
+static enum jf_code adopt_port(struct tty *tty, const char *path, struct jf_error *err) {
+    struct sp_port *port = NULL;
+    if (sp_get_port_by_name(path, &port) != SP_OK)
+        return JF_OK;
+    int fd = -1;
+    enum sp_return result = sp_open(port, SP_MODE_READ_WRITE);
+    if (result == SP_OK && sp_get_port_handle(port, &fd) == SP_OK) {
+        close(tty->stream.fd);
+        tty->stream.fd = fd;
+        tty->port = port;
+        return JF_OK;
+    }
+    enum jf_code code = JF_OK;
+    if (result == SP_ERR_FAIL && errno == EBUSY)
+        code = jf_fail_errno(err, EBUSY, "taken by another program");
+    sp_free_port(port); // termios does it
+    return code;
+}
+
+static enum jf_code set_up(struct tty *tty, const char *path, const struct jf_line *line,
+                           struct jf_error *err) {
+    if (tcgetattr(tty->stream.fd, &tty->saved) != 0)
+        return jf_fail(err, JF_UNSUPPORTED, "not a terminal");
+    enum jf_code code = adopt_port(tty, path, err);
+    if (code == JF_OK)
+        code = lock(tty, err);
+    if (code != JF_OK)
+        return code;
+    tty->is_saved = true;
+    code = tty->port ? apply_to_port(tty->port, line, err)
+                     : jf_termios_apply(tty->stream.fd, line, err);
+    return code == JF_OK ? finish_settings(tty, line, err) : code;
+}
+
+static enum jf_code open_device(const char *path, int *ret_fd, struct jf_error *err) {
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISCHR(info.st_mode))
+        return jf_fail(err, JF_UNSUPPORTED, "not a character device");
+    *ret_fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (*ret_fd >= 0)
+        return JF_OK;
+    return jf_fail_errno(err, errno, errno == EBUSY ? "taken by another program" : "open");
+}
+
+static enum jf_code open_tty(const char *path, const struct jf_line *line,
+                             struct jf_stream **ret_stream, struct jf_error *err) {
+    struct tty *tty = calloc(1, sizeof *tty);
+    if (!tty)
+        return jf_fail(err, JF_LIMIT, "not enough memory");
+    tty->stream = (struct jf_stream){&tty_type, -1};
+    enum jf_code code = open_device(path, &tty->stream.fd, err);
+    if (code == JF_OK)
+        code = set_up(tty, path, line, err);
+    if (code == JF_OK)
+        *ret_stream = &tty->stream;
+    else
+        tty_close(&tty->stream);
+    return code;
+}
+
+enum jf_code jf_tty_open(const char *path, const struct jf_line *line,
+                         struct jf_stream **ret_stream, struct jf_error *err) {
+    // libserialport knows /dev/ttyUSB0, not its names under /dev/serial/by-id.
+    char *real = realpath(path, NULL);
+    if (!real)
+        return jf_fail_errno(err, errno, "open");
+    enum jf_code code = open_tty(real, line, ret_stream, err);
+    free(real);
+    return code;
+}

@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the tests: tests/run.sh [unit|peers|e2e]. Without a name it runs everything,
+# the sanitizer builds included. Ends with "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
+
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+# A sanitizer that loops while it starts must not fill the disk or the day.
+LIMIT="timeout --kill-after=10"
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+passed=0 failed=0 skipped=0
+failures=()
+
+count() { # NAME PASSED FAILED
+    passed=$((passed + $2))
+    failed=$((failed + $3))
+    [ "$3" -eq 0 ] || failures+=("$1")
+}
+
+# A program whose exit status is its result.
+check() { # NAME SECONDS COMMAND...
+    local name=$1 seconds=$2 log=$logs/log
+    shift 2
+    if $LIMIT "$seconds" "$@" >"$log" 2>&1 </dev/null; then
+        count "$name" 1 0
+    else
+        count "$name" 0 1
+        echo "--- failed: $name"
+        tail -n 60 "$log"
+    fi
+}
+
+# A folder or file of specs, by busted inside a build's jflash.
+specs() { # PRESET SECONDS PATH...
+    local preset=$1 seconds=$2 program=build/$1/jflash log=$logs/log result
+    shift 2
+    [ "$preset" != release ] || program=build/jflash
+    echo "==> busted, $preset: $*"
+    JFLASH_PROGRAM=$PWD/$program JFLASH_BUILD=$PWD/$(dirname "$program") \
+        $LIMIT "$seconds" "$program" run tests/busted.lua --output=plainTerminal \
+        --run=default "$@" >"$log" 2>&1 </dev/null
+    local status=$?
+    result=$(grep -aE '^[0-9]+ success(es)? / ' "$log" | tail -n 1)
+    if [ -z "$result" ]; then
+        count "$preset $*" 0 1
+        tail -n 80 "$log"
+        return
+    fi
+    # shellcheck disable=SC2086
+    set -- $result
+    local good=$1 bad=$(($4 + $7)) pending=${10}
+    [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+    skipped=$((skipped + pending))
+    count "$preset specs" "$good" "$bad"
+    if [ "$bad" -gt 0 ] || [ "$pending" -gt 0 ]; then
+        grep -av '^[+]*$' "$log" | tail -n 120
+    fi
+    echo "$result"
+}
+
+c_units() { # PRESET
+    local directory=build/$1/tests test
+    [ "$1" != release ] || directory=build/tests
+    for test in "$directory"/test_*; do
+        if [ -f "$test" ] && [ -x "$test" ]; then
+            check "$1 ${test##*/}" 120 "$test"
+        fi
+    done
+}
+
+fuzz_corpora() {
+    local target name
+    for target in build/asan/tests/fuzz_*; do
+        if [ -d "$target" ] || [ ! -x "$target" ]; then continue; fi
+        name=${target##*/fuzz_}
+        check "corpus $name" 120 "$target" "tests/fuzz/corpus/$name"
+    done
+}
+
+unit() {
+    ./dev build asan || exit 1
+    c_units asan
+    fuzz_corpora
+    specs asan 300 tests/unit/lua
+}
+
+threads() {
+    ./dev build tsan || exit 1
+    c_units tsan
+    specs tsan 300 tests/unit/lua/console_spec.lua tests/unit/lua/image_spec.lua \
+        tests/unit/lua/job_spec.lua
+}
+
+peers() {
+    ./dev build asan || exit 1
+    specs asan 900 tests/peers
+}
+
+e2e() {
+    ./dev build release || exit 1
+    ./dev build asan || exit 1
+    ./dev bundle qemu-arm64 || exit 1
+    specs release 2400 tests/e2e
+}
+
+case ${1:-all} in
+unit) unit ;;
+threads) threads ;;
+peers) peers ;;
+e2e) e2e ;;
+all)
+    unit
+    threads
+    peers
+    e2e
+    ;;
+*)
+    echo "tests/run.sh: no tests named '$1'" >&2
+    exit 2
+    ;;
+esac
+
+for name in "${failures[@]:-}"; do
+    [ -z "$name" ] || echo "failed: $name"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
