@@ -8,7 +8,6 @@
 // (U-Boot's virtio driver never recovers from a full ring of 32 buffers); so that
 // waits until the probes stayed unanswered too, which takes a third of a second.
 #define PROBES 3
-#define PROBE_GROWTH 4
 
 void jf_tftp_sender_start(struct jf_tftp_sender *sender, uint32_t windowsize, bool oack,
                           uint64_t last, const struct jf_tftp_timer *timer) {
@@ -35,6 +34,7 @@ static bool too_early(const struct jf_tftp_sender *sender, int64_t sent_ns, int6
 }
 
 static void go_back(struct jf_tftp_sender *sender, int64_t now_ns) {
+    sender->owed = false;
     sender->probing = false;
     sender->next = sender->base + 1;
     sender->back_ns = now_ns;
@@ -71,12 +71,16 @@ static enum jf_tftp_step progress(struct jf_tftp_sender *sender, uint64_t acked,
     sender->copies = sender->probes;
     sender->probes = 0;
     sender->probing = false;
+    sender->owed = false;
     if (acked == sender->last)
         return JF_TFTP_DONE;
-    if (sender->next <= acked)
+    if (sender->next <= acked) {
         sender->next = acked + 1;
-    else if (sender->next > acked + 1 && !too_early(sender, sender->back_ns, now_ns))
-        go_back(sender, now_ns);
+    } else if (sender->next > acked + 1) {
+        sender->owed = too_early(sender, sender->back_ns, now_ns);
+        if (!sender->owed)
+            go_back(sender, now_ns);
+    }
     return JF_TFTP_SEND;
 }
 
@@ -106,8 +110,9 @@ enum jf_tftp_step jf_tftp_sender_tick(struct jf_tftp_sender *sender, int64_t now
         if (now_ns - sender->timer.heard_ns < sender->timer.give_up_ns)
             return JF_TFTP_SEND;
     }
-    bool probe = sender->next > sender->base + 2 && sender->probes < PROBES;
-    switch (jf_tftp_timer_expire(&sender->timer, probe ? PROBE_GROWTH : 2, now_ns)) {
+    // Many clients answer a gap once only, and a probe is another gap.
+    bool probe = sender->next > sender->base + 2 && sender->probes < PROBES && !sender->owed;
+    switch (jf_tftp_timer_expire(&sender->timer, probe, now_ns)) {
     case JF_TFTP_NOT_DUE:
         return JF_TFTP_WAIT;
     case JF_TFTP_GIVE_UP:

@@ -27,6 +27,7 @@ struct jf_tftp_sender {
     bool probing;    // send only the last block that is on its way
     uint32_t probes; // since the base moved
     uint32_t copies; // ACKs that probes may still cause, which ask for nothing
+    bool owed;       // an ACK asked for a repeat that was on its way already
     bool stalled;    // the socket took no more: go on soon, without a penalty
     bool timing;     // `timed` was sent once, at `sent_ns`: its ACK is a measure
     uint64_t timed;  // the block whose ACK is waited for

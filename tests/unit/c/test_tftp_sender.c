@@ -182,7 +182,7 @@ static void test_timer(void **state) {
     jf_tftp_timer_start(&timer, 0, 30000 * MS, 0);
     int sent = 0;
     for (int64_t now = 0; now < 30000; now++) {
-        if (now == 0 || jf_tftp_timer_expire(&timer, 2, now * MS) == JF_TFTP_REPEAT) {
+        if (now == 0 || jf_tftp_timer_expire(&timer, false, now * MS) == JF_TFTP_REPEAT) {
             jf_tftp_timer_arm(&timer, now * MS);
             sent++;
         }
