@@ -81,6 +81,14 @@ local function damage(machine, pair, bytes)
     return part
 end
 
+-- Which fault this connection has: the request's first line tells what it is for.
+local function choose_fault(machine, pair, bytes)
+    pair.asked = true
+    local fault = machine.faults:fire("connection", "connect", bytes:match("^[^\r\n]*"))
+    pair.fault = fault
+    pair.ends = fault ~= nil and fault.action == "refuse"
+end
+
 local function reader(machine, pair, from, to)
     return function()
         local bytes = wire.read(from, 65536)
@@ -89,8 +97,10 @@ local function reader(machine, pair, from, to)
         end
         if from == pair.far then
             bytes = damage(machine, pair, bytes)
+        elseif not pair.asked and bytes ~= "" then
+            choose_fault(machine, pair, bytes)
         end
-        if bytes ~= "" then
+        if bytes ~= "" and not (pair.ends and from == pair.near) then
             forward(machine, pair, from, to, bytes)
         end
         if pair.ends then
@@ -105,14 +115,12 @@ function M.accept(machine)
     if not near then
         return
     end
-    local fault = machine.faults:fire("connection", "connect", address.host .. ":" .. address.port)
-    local refused = fault and fault.action == "refuse"
-    local far = not refused and wire.connect_tcp(address.host, address.port)
+    local far = wire.connect_tcp(address.host, address.port)
     if not far then
         wire.close(near)
         return
     end
-    local pair = { near = near, far = far, received = 0, fault = fault }
+    local pair = { near = near, far = far, received = 0 }
     pair.readers = { [near] = reader(machine, pair, near, far), [far] = reader(machine, pair, far, near) }
     machine.relay.pairs[pair] = true
     machine.loop:on_read(near, pair.readers[near])

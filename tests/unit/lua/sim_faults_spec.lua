@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- The faults of the scripted board: each happens where and as often as asked.
+local console = require("jflash.console")
 local drive = require("tests.support.simdrive")
 local http = require("jflash.http")
 local image = require("jflash.image")
+local job = require("jflash.job")
 local sim = require("tests.sim")
 
 local expect, open, refute = drive.expect, drive.open, drive.refute
@@ -179,8 +181,7 @@ describe("the scripted board's faults", function()
     end)
 
     it("hang up the console, for a while or until power-on", function()
-        with_board({ { kind = "hang_up", at = "command", match = "^version", times = 1,
-            back_after_s = math.huge } }, nil,
+        with_board({ { kind = "hang_up", at = "command", match = "^version", times = 1 } }, nil,
             function(board, con)
                 drive.to_prompt(board, con)
                 con:send("version\r")
@@ -190,6 +191,24 @@ describe("the scripted board's faults", function()
                 board:switch("cycle")
                 local again <close> = open(board)
                 expect(again, "U-Boot 2023.01")
+            end)
+    end)
+
+    it("give the console back after a moment", function()
+        with_board({ { kind = "hang_up", at = "command", times = 1, back_after_s = 0.02 } }, nil,
+            function(board, con)
+                drive.to_prompt(board, con)
+                con:send("version\r")
+                con:expect("never", { timeout_s = 5 })
+                local again
+                for _ = 1, 500 do
+                    again = console.open(board.console)
+                    if again or not job.sleep(0.01) then
+                        break
+                    end
+                end
+                assert.equal("a", run(assert(again), "echo a"))
+                again:close()
             end)
     end)
 
@@ -323,7 +342,9 @@ end)
 describe("the scripted board's connections", function()
     local bytes = ("x"):rep(MIB)
     local function fetch(action, check)
-        with_shell({ { kind = "connection", action = action, after_bytes = 300000, times = 1 } },
+        with_shell({
+            { kind = "connection", action = action, after_bytes = 300000, match = "/image ", times = 1 },
+        },
             { storage_bytes = MIB }, bytes, check)
     end
     local GET = "wget -q -O - %s | sha256sum; echo =$?"
