@@ -279,7 +279,7 @@ local function dhcp(self)
         log.warn("dhcp failed (try %d): %s", attempt, reason(output))
     end
     self.console:fail({
-        code = "network", at = "uboot", message = ("U-Boot got no address by DHCP in %d tries"):format(config.dhcp_tries),
+        code = "network", message = ("U-Boot got no address by DHCP in %d tries"):format(config.dhcp_tries),
         hint = hint,
     })
 end

@@ -6,13 +6,15 @@
 void jf_stream_take(lua_State *L, int index, struct jf_stream *ret) {
     struct jf_stream stream = {0};
     const struct jf_stream_class *class = NULL;
+    index = lua_absindex(L, index);
     if (luaL_getmetafield(L, index, JF_STREAM_FIELD) != LUA_TNIL) {
         class = lua_islightuserdata(L, -1) ? lua_touserdata(L, -1) : NULL;
         lua_pop(L, 1);
     }
-    if (!class)
+    if (class)
+        class->take(L, index, &stream);
+    else
         luaL_error(L, "a stream expected, got %s", luaL_typename(L, index));
-    class->take(L, index, &stream);
     *ret = stream;
 }
 

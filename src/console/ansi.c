@@ -47,14 +47,26 @@ static void finish(struct jf_ansi *ansi) {
     ansi->state = JF_ANSI_TEXT;
 }
 
+// The byte right behind ESC, or behind intermediate bytes as in ESC ( B.
 static void after_escape(struct jf_ansi *ansi, unsigned char c) {
-    if (c == '[')
+    bool is_first = ansi->length == 0;
+    if (is_first && c == '[')
         ansi->state = JF_ANSI_CONTROL;
-    else if (strchr("]PX^_", c))
+    else if (is_first && strchr("]PX^_", c))
         ansi->state = JF_ANSI_STRING;
     else if (c >= 0x30)
         finish(ansi);
-    // Else an intermediate byte, as in ESC ( B: the final one is still to come.
+}
+
+// A printing byte in a sequence.
+static void advance(struct jf_ansi *ansi, unsigned char c) {
+    unsigned longest = ansi->state == JF_ANSI_STRING ? LONGEST_STRING : LONGEST_CONTROL;
+    if (ansi->state == JF_ANSI_ESCAPE)
+        after_escape(ansi, c);
+    else if (ansi->state == JF_ANSI_CONTROL && c >= 0x40)
+        finish(ansi);
+    if (++ansi->length > longest)
+        finish(ansi);
 }
 
 // A byte of a sequence; true when it is text after all.
@@ -79,14 +91,8 @@ static bool in_sequence(struct jf_ansi *ansi, unsigned char c) {
         finish(ansi);
         return true;
     }
-    if (ansi->state == JF_ANSI_ESCAPE && c != DEL && ansi->length == 0)
-        after_escape(ansi, c);
-    else if (ansi->state == JF_ANSI_ESCAPE && c >= 0x30 && c != DEL)
-        finish(ansi);
-    else if (ansi->state == JF_ANSI_CONTROL && c >= 0x40 && c != DEL)
-        finish(ansi);
-    if (++ansi->length > (is_string ? LONGEST_STRING : LONGEST_CONTROL))
-        finish(ansi);
+    if (c != DEL)
+        advance(ansi, c);
     return false;
 }
 

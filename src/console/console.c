@@ -11,6 +11,11 @@
 #include "console/internal.h"
 #include "console/socket.h"
 
+// Reads in a row before the console's thread looks up.
+#define STEPS_PER_WAIT 16
+// How long a parked thread sleeps before it looks whether it is needed.
+#define PARK_MS 5
+
 // The caller holds `state`.
 static void tee(struct jf_console *console, const char *raw, size_t len) {
     if (console->tee_fd < 0)
@@ -34,8 +39,6 @@ static void take_in(struct jf_console *console, const char *raw, size_t len) {
         raw += used;
         len -= used;
     }
-    if (console->inbox.settled)
-        jf_event_raise(&console->settled);
     pthread_mutex_unlock(&console->state);
 }
 
@@ -45,60 +48,98 @@ static void end(struct jf_console *console, const struct jf_error *why) {
     if (console->tee_fd >= 0)
         close(console->tee_fd);
     console->tee_fd = -1;
-    if (console->inbox.settled)
-        jf_event_raise(&console->settled);
     pthread_mutex_unlock(&console->state);
 }
 
-bool jf_console_step(struct jf_console *console) {
+// The caller holds `reading`.
+static bool step(struct jf_console *console) {
     struct jf_error why;
     size_t len = 0;
-    pthread_mutex_lock(&console->reading);
-    // Only written under both locks, so this one suffices to read it.
-    if (!console->inbox.ended) {
-        enum jf_code code =
-            jf_stream_read(console->stream, console->raw, sizeof console->raw, &len, &why);
-        if (code != JF_OK)
-            end(console, &why);
-        else if (len > 0)
-            take_in(console, console->raw, len);
-    }
-    pthread_mutex_unlock(&console->reading);
+    // Only written under both locks, so that one suffices to read it.
+    if (console->inbox.ended)
+        return false;
+    enum jf_code code =
+        jf_stream_read(console->stream, console->raw, sizeof console->raw, &len, &why);
+    if (code != JF_OK)
+        end(console, &why);
+    else if (len > 0)
+        take_in(console, console->raw, len);
     return len > 0;
 }
 
-static bool has_ended(struct jf_console *console) {
-    pthread_mutex_lock(&console->state);
-    bool ended = console->inbox.ended;
-    pthread_mutex_unlock(&console->state);
-    return ended;
+bool jf_console_step(struct jf_console *console) {
+    pthread_mutex_lock(&console->reading);
+    bool got = step(console);
+    pthread_mutex_unlock(&console->reading);
+    return got;
 }
 
-// A terminal that hung up may report it without ever failing a read.
-static void end_if_hung_up(struct jf_console *console, short events) {
+// A terminal that hung up may report it without ever failing a read. The caller
+// holds `reading`.
+static void end_if_hung_up(struct jf_console *console) {
+    struct pollfd now = {.fd = console->stream->fd, .events = POLLIN};
     struct jf_error why;
-    if (!(events & (POLLHUP | POLLERR | POLLNVAL)) || (events & POLLIN))
+    if (console->inbox.ended || poll(&now, 1, 0) != 1 || (now.revents & POLLIN))
         return;
     jf_fail(&why, JF_CLOSED, "the other side hung up");
+    end(console, &why);
+}
+
+// After the stream was found ready: takes in all there is, up to a bound that
+// lets the caller look up. False when the stream has ended.
+static bool read_ready(struct jf_console *console) {
+    bool got = step(console);
+    if (!got)
+        end_if_hung_up(console);
+    for (unsigned i = 0; got && i < STEPS_PER_WAIT; i++)
+        got = step(console);
+    return !console->inbox.ended;
+}
+
+static void set_claimed(struct jf_console *console, bool claimed) {
     pthread_mutex_lock(&console->reading);
-    if (!console->inbox.ended)
-        end(console, &why);
+    atomic_store(&console->claimed, claimed);
     pthread_mutex_unlock(&console->reading);
+}
+
+void jf_console_claim(struct jf_console *console) {
+    set_claimed(console, true);
+}
+
+void jf_console_release(struct jf_console *console) {
+    set_claimed(console, false);
+}
+
+enum jf_code jf_console_await(struct jf_console *console, jf_deadline deadline,
+                              const struct jf_cancel *cancel, struct jf_error *err) {
+    enum jf_code code = jf_wait_fd(console->stream->fd, POLLIN, deadline, cancel, err);
+    if (code == JF_OK) {
+        pthread_mutex_lock(&console->reading);
+        if (!step(console))
+            end_if_hung_up(console);
+        pthread_mutex_unlock(&console->reading);
+    }
+    return code;
 }
 
 static void *drain(void *argument) {
     struct jf_console *console = argument;
-    struct pollfd fds[] = {
-        {.fd = console->stream->fd, .events = POLLIN},
-        {.fd = console->stop.fd, .events = POLLIN},
-    };
-    while (!has_ended(console)) {
-        if (poll(fds, 2, -1) < 0)
-            continue;
-        if (fds[1].revents)
+    for (bool open = true; open;) {
+        bool parked = atomic_load(&console->claimed);
+        struct pollfd fds[] = {
+            {.fd = console->stop.fd, .events = POLLIN},
+            {.fd = parked ? -1 : console->stream->fd, .events = POLLIN},
+        };
+        if (poll(fds, 2, parked ? PARK_MS : -1) > 0 && fds[0].revents)
             break;
-        if (fds[0].revents && !jf_console_step(console))
-            end_if_hung_up(console, fds[0].revents);
+        // Looked at before the lock: the job's thread must not find it taken
+        // when both were woken by the same bytes.
+        if (!fds[1].revents || atomic_load(&console->claimed))
+            continue;
+        pthread_mutex_lock(&console->reading);
+        if (!atomic_load(&console->claimed))
+            open = read_ready(console);
+        pthread_mutex_unlock(&console->reading);
     }
     return NULL;
 }
@@ -149,7 +190,7 @@ static struct jf_console *new_console(const char *where, const struct jf_console
     struct jf_console *console = calloc(1, sizeof *console);
     if (!console)
         return NULL;
-    console->stop.fd = console->settled.fd = console->echo_fd = console->tee_fd = -1;
+    console->stop.fd = console->echo_fd = console->tee_fd = -1;
     console->redactor = options->redactor;
     pthread_mutex_init(&console->reading, NULL);
     pthread_mutex_init(&console->state, NULL);
@@ -170,8 +211,6 @@ enum jf_code jf_console_open(const char *where, const struct jf_console_options 
     enum jf_code code = open_stream(where, options, deadline, cancel, &console->stream, &reason);
     if (code == JF_OK)
         code = jf_event_open(&console->stop, &reason);
-    if (code == JF_OK)
-        code = jf_event_open(&console->settled, &reason);
     if (code == JF_OK)
         code = start_thread(console, &reason);
     if (code == JF_OK) {
@@ -195,7 +234,6 @@ void jf_console_close(struct jf_console *console) {
     jf_transcript_close(console->transcript);
     jf_stream_close(console->stream);
     jf_event_close(&console->stop);
-    jf_event_close(&console->settled);
     jf_inbox_close(&console->inbox);
     jf_redact_stream_free(&console->echo_stream);
     jf_buf_free(&console->echo_text);
@@ -223,6 +261,7 @@ static bool add_text(const struct jf_console *console, uint64_t start, struct jf
 }
 
 bool jf_console_tail(struct jf_console *console, size_t max, struct jf_buf *out) {
+    jf_console_step(console);
     pthread_mutex_lock(&console->state);
     const struct jf_window *window = &console->inbox.window;
     uint64_t start = window->begin;
@@ -234,6 +273,7 @@ bool jf_console_tail(struct jf_console *console, size_t max, struct jf_buf *out)
 }
 
 bool jf_console_pending(struct jf_console *console, struct jf_buf *out) {
+    jf_console_step(console);
     pthread_mutex_lock(&console->state);
     bool ok = add_text(console, jf_window_unread(&console->inbox.window), out);
     pthread_mutex_unlock(&console->state);

@@ -82,6 +82,13 @@ static bool begin(struct jf_console *console, struct jf_matcher *matcher, struct
     return settled;
 }
 
+static bool is_settled(struct jf_console *console) {
+    pthread_mutex_lock(&console->state);
+    bool settled = console->inbox.settled;
+    pthread_mutex_unlock(&console->state);
+    return settled;
+}
+
 // Takes the outcome of a wait that is settled; one that is not ends with `waited`.
 static enum jf_code finish(struct jf_console *console, enum jf_code waited, struct jf_error *err) {
     pthread_mutex_lock(&console->state);
@@ -92,9 +99,36 @@ static enum jf_code finish(struct jf_console *console, enum jf_code waited, stru
             *err = console->inbox.error;
     }
     jf_inbox_stop(&console->inbox);
-    jf_event_lower(&console->settled);
     pthread_mutex_unlock(&console->state);
     return code;
+}
+
+// Reads until the wait is settled. A board that never stops talking is always
+// ready, so the deadline is looked at here, too.
+static enum jf_code read_on(struct jf_console *console, jf_deadline deadline,
+                            const struct jf_cancel *cancel, struct jf_error *err) {
+    jf_deadline bound = cancel ? jf_cancel_bound(cancel, deadline) : deadline;
+    while (!is_settled(console)) {
+        bool late = jf_deadline_left_ns(bound) == 0;
+        enum jf_code code = jf_console_await(console, deadline, cancel, err);
+        if (code != JF_OK)
+            return code;
+        if (late && !is_settled(console))
+            return jf_fail(err, JF_TIMEOUT, "timeout");
+    }
+    return JF_OK;
+}
+
+static enum jf_code wait_for(struct jf_console *console, struct jf_matcher *matcher,
+                             jf_deadline deadline, const struct jf_cancel *cancel,
+                             struct jf_match *match, struct jf_error *err) {
+    enum jf_code code = JF_OK;
+    if (!begin(console, matcher, match)) {
+        jf_console_claim(console);
+        code = read_on(console, deadline, cancel, err);
+        jf_console_release(console);
+    }
+    return finish(console, code, err);
 }
 
 enum jf_code jf_console_expect(struct jf_console *console, const struct jf_expectation *expectation,
@@ -106,12 +140,7 @@ enum jf_code jf_console_expect(struct jf_console *console, const struct jf_expec
     enum jf_code code =
         jf_matcher_new(expectation->patterns, expectation->count, &matcher, &reason);
     if (code == JF_OK) {
-        if (!begin(console, matcher, ret_match))
-            code = jf_event_wait(&console->settled, deadline, cancel, &reason);
-        // What is there at the deadline counts, also when our thread got no time.
-        if (code == JF_TIMEOUT)
-            jf_console_step(console);
-        code = finish(console, code, &reason);
+        code = wait_for(console, matcher, deadline, cancel, ret_match, &reason);
         jf_matcher_free(matcher);
     }
     if (code != JF_OK) {

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the files of a console share. The order of the locks: `reading`, `state`.
+// What the files of a console share.
+//
+// Two threads may read the stream, one at a time: the console's own at all times,
+// except while the job's thread waits for a match. That one then reads by itself,
+// since handing the match from thread to thread would cost another wake-up. It
+// claims the stream for that time; the console's thread parks when it notices,
+// and looks every few milliseconds whether it is needed again, so that neither
+// claim nor release costs a system call.
+//
+// The order of the locks: `reading`, `state`.
 #ifndef JF_CONSOLE_INTERNAL_H
 #define JF_CONSOLE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/wait.h"
 #include "console/console.h"
@@ -19,10 +29,10 @@ struct jf_console {
     struct jf_redactor *redactor;
     pthread_t thread;
     bool has_thread;
-    struct jf_event stop;    // tells the thread to end
-    struct jf_event settled; // tells the job's thread that its wait is over
+    struct jf_event stop; // tells the thread to end
 
     pthread_mutex_t reading; // held by whoever reads the stream
+    atomic_bool claimed;     // by the job's thread; written under `reading`
     char raw[JF_CONSOLE_READ_SIZE];
 
     pthread_mutex_t state; // guards all that follows
@@ -38,9 +48,18 @@ struct jf_console {
     uint64_t tee_dropped; // bytes that the pipe did not take
 };
 
+// For the job's thread: from now on only it reads, in jf_console_await; and back.
+void jf_console_claim(struct jf_console *console);
+void jf_console_release(struct jf_console *console);
+
 // Reads once, without waiting, and takes in what came. False when there was
-// nothing, or the stream has ended. Safe from any thread.
+// nothing, or the stream has ended. For the thread whose turn it is.
 bool jf_console_step(struct jf_console *console);
+
+// For the job's thread, claimed: waits until something was taken in or the
+// stream ended. JF_TIMEOUT, JF_CANCELLED, JF_IO as jf_wait_fd.
+enum jf_code jf_console_await(struct jf_console *console, jf_deadline deadline,
+                              const struct jf_cancel *cancel, struct jf_error *err);
 
 // Appends what the last lines were to a message: `; last output "…"`.
 void jf_console_add_tail(struct jf_console *console, struct jf_error *err);

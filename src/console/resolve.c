@@ -61,25 +61,25 @@ static int start_thread(struct lookup *lookup) {
     return failed;
 }
 
-static enum jf_code start(const char *host, struct lookup **ret_lookup, struct jf_error *err) {
-    struct lookup *lookup = calloc(1, sizeof *lookup + strlen(host) + 1);
-    if (!lookup)
-        return jf_fail(err, JF_LIMIT, "not enough memory");
-    strcpy(lookup->host, host);
+// NULL, with *err filled, when the system has no room for a thread.
+static struct lookup *start(const char *host, struct jf_error *err) {
+    size_t size = strlen(host) + 1;
+    struct lookup *lookup = calloc(1, sizeof *lookup + size);
+    if (!lookup) {
+        jf_fail(err, JF_LIMIT, "not enough memory");
+        return NULL;
+    }
+    memcpy(lookup->host, host, size);
     atomic_init(&lookup->users, 2);
-    enum jf_code code = jf_event_open(&lookup->done, err);
-    if (code == JF_OK) {
+    if (jf_event_open(&lookup->done, err) == JF_OK) {
         int failed = start_thread(lookup);
-        if (failed)
-            code = jf_fail_errno(err, failed, "thread");
-    }
-    if (code != JF_OK) {
+        if (!failed)
+            return lookup;
+        jf_fail_errno(err, failed, "thread");
         jf_event_close(&lookup->done);
-        free(lookup);
-        return code;
     }
-    *ret_lookup = lookup;
-    return JF_OK;
+    free(lookup);
+    return NULL;
 }
 
 static enum jf_code outcome(const struct lookup *lookup, struct jf_error *err) {
@@ -96,11 +96,14 @@ enum jf_code jf_resolve(const char *host, uint16_t port, jf_deadline deadline,
     *ret_address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
     if (inet_pton(AF_INET, host, &ret_address->sin_addr) == 1)
         return JF_OK;
-    struct lookup *lookup;
-    enum jf_code code = start(host, &lookup, err);
-    if (code != JF_OK)
-        return code;
-    code = jf_event_wait(&lookup->done, deadline, cancel, err);
+    struct jf_error reason;
+    struct lookup *lookup = start(host, &reason);
+    if (!lookup) {
+        if (err)
+            *err = reason;
+        return reason.code;
+    }
+    enum jf_code code = jf_event_wait(&lookup->done, deadline, cancel, err);
     if (code == JF_OK)
         code = outcome(lookup, err);
     else if (err)

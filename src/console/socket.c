@@ -91,10 +91,11 @@ static enum jf_code connect_to(int fd, const struct sockaddr *address, socklen_t
 enum jf_code jf_unix_open(const char *path, jf_deadline deadline, const struct jf_cancel *cancel,
                           struct jf_stream **ret_stream, struct jf_error *err) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
+    size_t size = strlen(path) + 1;
+    if (size > sizeof address.sun_path)
         return jf_fail(err, JF_LIMIT, "a socket's path has at most %zu bytes",
                        sizeof address.sun_path - 1);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, size);
     struct jf_error reason;
     struct jf_stream *stream = new_stream(AF_UNIX, &reason);
     enum jf_code code = stream ? connect_to(stream->fd, (struct sockaddr *)&address, sizeof address,
@@ -144,7 +145,7 @@ static enum jf_code split(const char *where, char host[LONGEST_HOST + 1], uint16
 enum jf_code jf_tcp_open(const char *where, jf_deadline deadline, const struct jf_cancel *cancel,
                          struct jf_stream **ret_stream, struct jf_error *err) {
     char host[LONGEST_HOST + 1];
-    uint16_t port;
+    uint16_t port = 0;
     struct sockaddr_in address;
     struct jf_error reason;
     struct jf_stream *stream = NULL;

@@ -173,41 +173,39 @@ static enum jf_code set_up(struct tty *tty, const char *path, const struct jf_li
     return code == JF_OK ? finish_settings(tty, line, err) : code;
 }
 
-static int open_device(const char *path, struct jf_error *err) {
+static enum jf_code open_device(const char *path, int *ret_fd, struct jf_error *err) {
     struct stat info;
-    if (stat(path, &info) == 0 && !S_ISCHR(info.st_mode)) {
-        jf_fail(err, JF_UNSUPPORTED, "not a character device");
-        return -1;
-    }
-    int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        jf_fail_errno(err, errno, errno == EBUSY ? "taken by another program" : "open");
-    return fd;
+    if (stat(path, &info) == 0 && !S_ISCHR(info.st_mode))
+        return jf_fail(err, JF_UNSUPPORTED, "not a character device");
+    *ret_fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (*ret_fd >= 0)
+        return JF_OK;
+    return jf_fail_errno(err, errno, errno == EBUSY ? "taken by another program" : "open");
+}
+
+static enum jf_code open_tty(const char *path, const struct jf_line *line,
+                             struct jf_stream **ret_stream, struct jf_error *err) {
+    struct tty *tty = calloc(1, sizeof *tty);
+    if (!tty)
+        return jf_fail(err, JF_LIMIT, "not enough memory");
+    tty->stream = (struct jf_stream){&tty_type, -1};
+    enum jf_code code = open_device(path, &tty->stream.fd, err);
+    if (code == JF_OK)
+        code = set_up(tty, path, line, err);
+    if (code == JF_OK)
+        *ret_stream = &tty->stream;
+    else
+        tty_close(&tty->stream);
+    return code;
 }
 
 enum jf_code jf_tty_open(const char *path, const struct jf_line *line,
                          struct jf_stream **ret_stream, struct jf_error *err) {
-    struct jf_error reason;
     // libserialport knows /dev/ttyUSB0, not its names under /dev/serial/by-id.
     char *real = realpath(path, NULL);
-    struct tty *tty = calloc(1, sizeof *tty);
-    enum jf_code code = JF_OK;
     if (!real)
-        code = jf_fail_errno(&reason, errno, "open");
-    else if (!tty)
-        code = jf_fail(&reason, JF_LIMIT, "not enough memory");
-    if (code == JF_OK) {
-        tty->stream = (struct jf_stream){&tty_type, open_device(real, &reason)};
-        code = tty->stream.fd < 0 ? reason.code : set_up(tty, real, line, &reason);
-    }
-    if (code == JF_OK)
-        *ret_stream = &tty->stream;
-    else if (tty && tty->stream.type)
-        tty_close(&tty->stream);
-    else
-        free(tty);
+        return jf_fail_errno(err, errno, "open");
+    enum jf_code code = open_tty(real, line, ret_stream, err);
     free(real);
-    if (code != JF_OK && err)
-        *err = reason;
     return code;
 }

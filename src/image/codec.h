@@ -15,6 +15,7 @@
 
 enum jf_step {
     JF_STEP_MORE,       // call again, with whatever input and room there is
+    JF_STEP_WAITING,    // as above, and no progress is no fault: threads are at work
     JF_STEP_STARVED,    // nothing can happen without more input
     JF_STEP_MEMBER_END, // the member is complete and all of it was given out
 };

@@ -43,14 +43,25 @@ static enum jf_code xz_open(const struct jf_decoder_options *options, void **ret
     return JF_OK;
 }
 
+// The threaded decoder does not tell what it would have needed (liblzma 5.4);
+// a probe with one thread does.
+static enum jf_code memlimit_reached(struct xz *xz, struct jf_error *err) {
+    uint64_t need = lzma_memusage(&xz->stream);
+    if (need <= xz->memlimit_bytes)
+        return jf_fail(err, JF_LIMIT,
+                       "xz: decoding needs more memory than the limit of %" PRIu64 " MiB",
+                       xz->memlimit_bytes / MIB);
+    return jf_fail(err, JF_LIMIT,
+                   "xz: decoding needs %" PRIu64 " MiB of memory, the limit is %" PRIu64 " MiB",
+                   (need + MIB - 1) / MIB, xz->memlimit_bytes / MIB);
+}
+
 static enum jf_code failure(struct xz *xz, lzma_ret result, struct jf_error *err) {
     switch (result) {
     case LZMA_MEM_ERROR:
         return jf_fail(err, JF_LIMIT, "xz: not enough memory");
     case LZMA_MEMLIMIT_ERROR:
-        return jf_fail(err, JF_LIMIT,
-                       "xz: decoding needs %" PRIu64 " MiB of memory, the limit is %" PRIu64 " MiB",
-                       (lzma_memusage(&xz->stream) + MIB - 1) / MIB, xz->memlimit_bytes / MIB);
+        return memlimit_reached(xz, err);
     case LZMA_OPTIONS_ERROR:
         return jf_fail(err, JF_UNSUPPORTED,
                        "xz: the data uses a filter or an option that liblzma "
@@ -69,7 +80,8 @@ static enum jf_code failure(struct xz *xz, lzma_ret result, struct jf_error *err
 static enum jf_code xz_begin(void *state, const unsigned char *head, struct jf_error *err) {
     (void)head;
     struct xz *xz = state;
-    const uint32_t flags = LZMA_TELL_UNSUPPORTED_CHECK | LZMA_FAIL_FAST;
+    // Not LZMA_FAIL_FAST: with it truncated data is reported as damaged.
+    const uint32_t flags = LZMA_TELL_UNSUPPORTED_CHECK;
     lzma_ret result;
     if (xz->threads > 1) {
         uint64_t threading = xz->threads * THREAD_MEMORY;
@@ -82,8 +94,7 @@ static enum jf_code xz_begin(void *state, const unsigned char *head, struct jf_e
         };
         result = lzma_stream_decoder_mt(&xz->stream, &options);
     } else {
-        // LZMA_FAIL_FAST is for threads.
-        result = lzma_stream_decoder(&xz->stream, xz->memlimit_bytes, LZMA_TELL_UNSUPPORTED_CHECK);
+        result = lzma_stream_decoder(&xz->stream, xz->memlimit_bytes, flags);
     }
     return result == LZMA_OK ? JF_OK : failure(xz, result, err);
 }
@@ -91,6 +102,7 @@ static enum jf_code xz_begin(void *state, const unsigned char *head, struct jf_e
 static enum jf_code xz_step(void *state, struct jf_decoder_io *io, enum jf_step *ret_step,
                             struct jf_error *err) {
     struct xz *xz = state;
+    const struct jf_decoder_io before = *io;
     xz->stream.next_in = io->in;
     xz->stream.avail_in = io->in_len;
     xz->stream.next_out = io->out;
@@ -102,7 +114,8 @@ static enum jf_code xz_step(void *state, struct jf_decoder_io *io, enum jf_step 
     io->in_len = xz->stream.avail_in;
     io->out = xz->stream.next_out;
     io->out_len = xz->stream.avail_out;
-    *ret_step = JF_STEP_MORE;
+    *ret_step = before.in_len == io->in_len && before.out_len == io->out_len ? JF_STEP_WAITING
+                                                                             : JF_STEP_MORE;
     if (result == LZMA_OK)
         return JF_OK;
     *ret_step = result == LZMA_STREAM_END ? JF_STEP_MEMBER_END : JF_STEP_STARVED;

@@ -84,6 +84,18 @@ static enum jf_code failure(const struct zstd *zstd, size_t result, struct jf_er
     }
 }
 
+// Many calls that could not move are an error to libzstd; here more input or
+// room may still come.
+static bool only_idle(size_t result) {
+    switch (ZSTD_getErrorCode(result)) {
+    case ZSTD_error_noForwardProgress_destFull:
+    case ZSTD_error_noForwardProgress_inputEmpty:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static enum jf_code zstd_step(void *state, struct jf_decoder_io *io, enum jf_step *ret_step,
                               struct jf_error *err) {
     struct zstd *zstd = state;
@@ -95,9 +107,7 @@ static enum jf_code zstd_step(void *state, struct jf_decoder_io *io, enum jf_ste
     io->in_len -= in.pos;
     io->out += out.pos;
     io->out_len -= out.pos;
-    // A call that could not move at all is no error here: more input or room may come.
-    bool idle = in.pos == 0 && out.pos == 0;
-    if (ZSTD_isError(result) && !(idle && (!before.in_len || !before.out_len)))
+    if (ZSTD_isError(result) && !only_idle(result))
         return failure(zstd, result, err);
     *ret_step = result == 0 ? JF_STEP_MEMBER_END : jf_codec_progress(&before, io);
     return JF_OK;

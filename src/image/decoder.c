@@ -153,6 +153,13 @@ static enum jf_code step(struct jf_decoder *decoder, struct jf_decoder_io *io,
     return code;
 }
 
+// A decompressor that neither takes nor gives would be called for ever.
+static enum jf_code no_progress(const struct jf_decoder *decoder, struct jf_error *err) {
+    return jf_fail(err, JF_CHECKSUM,
+                   "damaged: the %s data cannot be decoded any further at byte %" PRIu64,
+                   decoder->codec->name, decoder->bytes_in);
+}
+
 // Starts a member with the head that was gathered. A codec takes in its head
 // without giving anything out, so that it needs no room.
 static enum jf_code begin(struct jf_decoder *decoder, struct jf_error *err) {
@@ -166,10 +173,13 @@ static enum jf_code begin(struct jf_decoder *decoder, struct jf_error *err) {
     struct jf_decoder_io io = {
         .in = decoder->head, .in_len = decoder->head_len, .out = &none, .out_len = 0};
     decoder->bytes_in -= decoder->head_len; // step counts them
-    while (code == JF_OK && io.in_len) {
+    for (size_t left = 0; code == JF_OK && io.in_len && io.in_len != left;) {
         enum jf_step next;
+        left = io.in_len;
         code = step(decoder, &io, &next, err);
     }
+    if (code == JF_OK && io.in_len)
+        return no_progress(decoder, err);
     decoder->head_len = 0;
     decoder->padding = 0;
     decoder->phase = PHASE_MEMBER;
@@ -198,10 +208,9 @@ static enum jf_code run_member(struct jf_decoder *decoder, struct jf_decoder_io 
     }
     if (next == JF_STEP_STARVED && io->in_end && io->out_len)
         return truncated(decoder, err);
-    // Without progress other threads are at work; the caller may want to give up.
+    *ret_stop = io->in_len == 0 || io->out_len == 0 || next == JF_STEP_WAITING;
     bool stuck = io->in_len == before.in_len && io->out_len == before.out_len;
-    *ret_stop = io->in_len == 0 || io->out_len == 0 || stuck;
-    return JF_OK;
+    return stuck && !*ret_stop ? no_progress(decoder, err) : JF_OK;
 }
 
 static enum jf_code run_raw(struct jf_decoder_io *io, bool *ret_end) {

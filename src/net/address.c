@@ -95,8 +95,8 @@ enum jf_code jf_addresses(struct jf_address **ret_list, size_t *ret_count, struc
 
 enum jf_code jf_interface_address(const char *interface, char ret[INET_ADDRSTRLEN],
                                   struct jf_error *err) {
-    struct jf_address *list;
-    size_t count;
+    struct jf_address *list = NULL;
+    size_t count = 0;
     if (if_nametoindex(interface) == 0)
         return jf_fail_errno(err, ENODEV, "interface \"%s\"", interface);
     enum jf_code code = jf_addresses(&list, &count, err);

@@ -86,7 +86,9 @@ enum jf_code jf_http_add_bytes(struct jf_http *http, const char *name, const voi
 // The server is the queue's only reader until the name is removed or the server
 // stopped; the caller keeps the queue until then. With `length` known (not
 // JF_HTTP_UNKNOWN) the last byte is held back until the writer has ended well,
-// so that a client never sees a complete content of a failed writer.
+// so that a client never sees a complete content of a failed writer; without it
+// the connection is reset when the writer fails. That a client has left is
+// noticed with the next bytes, not while the writer gives none.
 enum jf_code jf_http_add_stream(struct jf_http *http, const char *name, struct jf_queue *queue,
                                 int64_t length, const struct jf_http_labels *labels,
                                 struct jf_error *err);

@@ -13,15 +13,26 @@
 #define HEADER_BYTES 200
 
 static void drop(struct jf_http_history *history, struct jf_http_record *record) {
-    *(record->older ? &record->older->newer : &history->oldest) = record->newer;
-    *(record->newer ? &record->newer->older : &history->newest) = record->older;
+    if (record->older)
+        record->older->newer = record->newer;
+    else
+        history->oldest = record->newer;
+    if (record->newer)
+        record->newer->older = record->older;
+    else
+        history->newest = record->older;
     history->count--;
     free(record);
 }
 
 void jf_http_history_clear(struct jf_http_history *history) {
-    while (history->oldest)
-        drop(history, history->oldest);
+    struct jf_http_record *record = history->oldest;
+    *history = (struct jf_http_history){0};
+    while (record) {
+        struct jf_http_record *newer = record->newer;
+        free(record);
+        record = newer;
+    }
 }
 
 static void drop_oldest_ended(struct jf_http_history *history) {
@@ -42,7 +53,10 @@ struct jf_http_record *jf_http_history_begin(struct jf_http_history *history,
     *record = (struct jf_http_record){
         .info = *info, .older = history->newest, .started_ns = jf_now_ns(), .socket_fd = -1};
     record->info.state = JF_HTTP_ACTIVE;
-    *(history->newest ? &history->newest->newer : &history->oldest) = record;
+    if (history->newest)
+        history->newest->newer = record;
+    else
+        history->oldest = record;
     history->newest = record;
     history->count++;
     return record;

@@ -95,7 +95,7 @@ static ssize_t cut(struct jf_http_stream *stream) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(stream->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info)
-        connect(info->connect_fd, &none, sizeof none);
+        (void)connect(info->connect_fd, &none, sizeof none);
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 

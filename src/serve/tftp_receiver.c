@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/tftp_receiver.h"
 
+// A copy this soon after our ACK was made by the network, or by a client that
+// answers copies of ACKs (curl): answering it would make more of them.
+#define COPY_NS 4000000LL
+
 void jf_tftp_receiver_start(struct jf_tftp_receiver *receiver, uint32_t blksize,
                             uint32_t windowsize, bool oack, const struct jf_tftp_timer *timer) {
     *receiver = (struct jf_tftp_receiver){
@@ -17,6 +21,7 @@ static struct jf_tftp_verdict in_order(struct jf_tftp_receiver *receiver, size_t
     if (receiver->timing && receiver->unacked == 0)
         jf_tftp_timer_sample(&receiver->timer, now_ns - receiver->sent_ns);
     receiver->timing = false;
+    jf_tftp_timer_progress(&receiver->timer);
     receiver->greeting = false;
     receiver->nacked = false;
     receiver->received++;
@@ -37,9 +42,10 @@ struct jf_tftp_verdict jf_tftp_receiver_data(struct jf_tftp_receiver *receiver, 
     if (ahead == 1 && !receiver->ended)
         return in_order(receiver, len, now_ns);
 
-    // A copy of what the next ACK will cover.
+    // A copy of what the next ACK will cover, or of what the last one did.
     uint16_t behind = (uint16_t)-ahead;
-    if (behind < receiver->unacked)
+    bool copy = behind < INT16_MAX && now_ns - receiver->sent_ns < COPY_NS;
+    if (behind < receiver->unacked || (copy && !receiver->ended))
         return (struct jf_tftp_verdict){0};
 
     // A gap, or something old because our ACK was lost. In lock-step each is
@@ -51,7 +57,7 @@ struct jf_tftp_verdict jf_tftp_receiver_data(struct jf_tftp_receiver *receiver, 
 }
 
 struct jf_tftp_verdict jf_tftp_receiver_tick(struct jf_tftp_receiver *receiver, int64_t now_ns) {
-    switch (jf_tftp_timer_expire(&receiver->timer, now_ns)) {
+    switch (jf_tftp_timer_expire(&receiver->timer, 2, now_ns)) {
     case JF_TFTP_NOT_DUE:
         return (struct jf_tftp_verdict){0};
     case JF_TFTP_GIVE_UP:

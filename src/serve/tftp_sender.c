@@ -3,6 +3,13 @@
 
 #define STALL_NS 1000000LL
 
+// A window that is not acknowledged in time is asked for with its last block: any
+// answer says what the client has. Sending all of it again would drown a slow board
+// (U-Boot's virtio driver never recovers from a full ring of 32 buffers); so that
+// waits until the probes stayed unanswered too, which takes a third of a second.
+#define PROBES 3
+#define PROBE_GROWTH 4
+
 void jf_tftp_sender_start(struct jf_tftp_sender *sender, uint32_t windowsize, bool oack,
                           uint64_t last, const struct jf_tftp_timer *timer) {
     *sender = (struct jf_tftp_sender){
@@ -28,19 +35,26 @@ static bool too_early(const struct jf_tftp_sender *sender, int64_t sent_ns, int6
 }
 
 static void go_back(struct jf_tftp_sender *sender, int64_t now_ns) {
+    sender->probing = false;
     sender->next = sender->base + 1;
     sender->back_ns = now_ns;
     sender->timing = false;
 }
 
 // The base was acknowledged once more. In lock-step that is a duplicate and must
-// not cause a block (the Sorcerer's Apprentice). In a window it is how the client
-// says that the first block is missing: believed once, and only when it can be an
-// answer to what was sent.
+// not cause a block (the Sorcerer's Apprentice), unless our own repeats went
+// unanswered: then the client's timer says that the line is back. In a window it is
+// also how the client says that the first block is missing. Believed once, and only
+// when it can be an answer to what was sent.
 static enum jf_tftp_step repeated_ack(struct jf_tftp_sender *sender, int64_t now_ns) {
-    if (sender->windowsize == 1 || sender->nudged || sender->next == sender->base + 1 ||
+    bool meant = sender->windowsize > 1 || sender->timer.repeats > 1;
+    if (!meant || sender->nudged || sender->next == sender->base + 1 ||
         too_early(sender, sender->sent_ns, now_ns))
         return JF_TFTP_WAIT;
+    if (sender->copies > 0) {
+        sender->copies--;
+        return JF_TFTP_WAIT;
+    }
     sender->nudged = true;
     go_back(sender, now_ns);
     return JF_TFTP_SEND;
@@ -51,8 +65,12 @@ static enum jf_tftp_step repeated_ack(struct jf_tftp_sender *sender, int64_t now
 // client that answers every doubled packet would make us send windows without end.
 static enum jf_tftp_step progress(struct jf_tftp_sender *sender, uint64_t acked, int64_t now_ns) {
     measure(sender, acked, now_ns);
+    jf_tftp_timer_progress(&sender->timer);
     sender->base = acked;
     sender->nudged = false;
+    sender->copies = sender->probes;
+    sender->probes = 0;
+    sender->probing = false;
     if (acked == sender->last)
         return JF_TFTP_DONE;
     if (sender->next <= acked)
@@ -69,6 +87,7 @@ enum jf_tftp_step jf_tftp_sender_ack(struct jf_tftp_sender *sender, uint16_t blo
         if (block != 0 || !sender->greeted)
             return JF_TFTP_WAIT;
         measure(sender, 0, now_ns);
+        jf_tftp_timer_progress(&sender->timer);
         sender->greeting = false;
         return JF_TFTP_SEND;
     }
@@ -87,7 +106,8 @@ enum jf_tftp_step jf_tftp_sender_tick(struct jf_tftp_sender *sender, int64_t now
         if (now_ns - sender->timer.heard_ns < sender->timer.give_up_ns)
             return JF_TFTP_SEND;
     }
-    switch (jf_tftp_timer_expire(&sender->timer, now_ns)) {
+    bool probe = sender->next > sender->base + 2 && sender->probes < PROBES;
+    switch (jf_tftp_timer_expire(&sender->timer, probe ? PROBE_GROWTH : 2, now_ns)) {
     case JF_TFTP_NOT_DUE:
         return JF_TFTP_WAIT;
     case JF_TFTP_GIVE_UP:
@@ -95,13 +115,20 @@ enum jf_tftp_step jf_tftp_sender_tick(struct jf_tftp_sender *sender, int64_t now
     case JF_TFTP_REPEAT:
         break;
     }
-    go_back(sender, now_ns);
+    sender->nudged = false;
+    sender->timing = false;
+    sender->probing = probe;
+    sender->probes += probe;
+    if (!probe)
+        go_back(sender, now_ns);
     return JF_TFTP_SEND;
 }
 
 struct jf_tftp_plan jf_tftp_sender_plan(const struct jf_tftp_sender *sender) {
     if (sender->greeting)
         return (struct jf_tftp_plan){.oack = true};
+    if (sender->probing)
+        return (struct jf_tftp_plan){.first = sender->next - 1, .count = 1};
     uint64_t end = sender->base + sender->windowsize;
     if (end > sender->last)
         end = sender->last;
@@ -110,8 +137,12 @@ struct jf_tftp_plan jf_tftp_sender_plan(const struct jf_tftp_sender *sender) {
 }
 
 void jf_tftp_sender_sent(struct jf_tftp_sender *sender, uint64_t count, int64_t now_ns) {
-    bool again = sender->greeting ? sender->greeted : sender->next <= sender->high;
-    if (sender->greeting) {
+    bool again =
+        sender->probing || (sender->greeting ? sender->greeted : sender->next <= sender->high);
+    if (sender->probing) {
+        sender->retransmits++;
+        sender->probing = false;
+    } else if (sender->greeting) {
         sender->retransmits += again;
         sender->greeted = true;
         sender->timed = 0;

@@ -17,6 +17,7 @@ struct jf_tftp_timer {
     int64_t srtt_ns;    // smoothed round trip; 0 before the first measure
     int64_t rttvar_ns;
     int64_t rto_ns;   // the wait before the next repeat
+    uint32_t repeats; // since the peer last said something new
     int64_t heard_ns; // when the peer last said something
     int64_t due_ns;   // when to act next
 };
@@ -31,6 +32,9 @@ enum jf_tftp_expiry {
 void jf_tftp_timer_start(struct jf_tftp_timer *timer, uint32_t timeout_s, int64_t give_up_ns,
                          int64_t now_ns);
 
+// The peer said something new: what was sent got through.
+void jf_tftp_timer_progress(struct jf_tftp_timer *timer);
+
 // One measured round trip of something that was sent only once.
 void jf_tftp_timer_sample(struct jf_tftp_timer *timer, int64_t rtt_ns);
 
@@ -40,7 +44,8 @@ void jf_tftp_timer_arm(struct jf_tftp_timer *timer, int64_t now_ns);
 // The peer said something.
 void jf_tftp_timer_heard(struct jf_tftp_timer *timer, int64_t now_ns);
 
-// Tells whether to repeat; each repeat doubles the next wait, up to the cap.
-enum jf_tftp_expiry jf_tftp_timer_expire(struct jf_tftp_timer *timer, int64_t now_ns);
+// Tells whether to repeat; each repeat makes the next wait `growth` times as long, up
+// to the cap.
+enum jf_tftp_expiry jf_tftp_timer_expire(struct jf_tftp_timer *timer, int growth, int64_t now_ns);
 
 #endif

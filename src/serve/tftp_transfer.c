@@ -9,6 +9,9 @@
 
 // How long a finished write answers a repeated last block.
 #define LINGER_NS 3000000000LL
+// A client repeats its request after a second at the earliest; what comes sooner is
+// a copy made by the network.
+#define COPY_NS 200000000LL
 
 struct jf_tftp_transfer *jf_tftp_transfer_new(const struct jf_tftp_link *link,
                                               const struct jf_tftp_terms *terms,
@@ -227,13 +230,14 @@ static void receiver_step(struct jf_tftp_transfer *transfer, struct jf_tftp_verd
 
 void jf_tftp_transfer_again(struct jf_tftp_transfer *transfer, struct jf_tftp_scratch *scratch,
                             int64_t now_ns) {
-    if (transfer->info->write) {
-        if (transfer->receiver.received == 0)
-            send_ack(transfer, now_ns);
+    bool write = transfer->info->write;
+    int64_t sent_ns = write ? transfer->receiver.sent_ns : transfer->sender.sent_ns;
+    if (now_ns - sent_ns < COPY_NS)
+        return;
+    if (write) {
+        send_ack(transfer, now_ns);
         return;
     }
-    if (transfer->sender.timer.answered)
-        return;
     transfer->sender.next = 1;
     sender_step(transfer, scratch, JF_TFTP_SEND, now_ns);
 }

@@ -52,7 +52,7 @@ void jf_tftp_transfer_read(struct jf_tftp_transfer *transfer, struct jf_tftp_scr
 void jf_tftp_transfer_write(struct jf_tftp_transfer *transfer, const struct jf_tftp_timer *timer,
                             int64_t now_ns);
 
-// The client asked for the same once more before it got an answer.
+// The client asked for the same once more; only for one that has not answered yet.
 void jf_tftp_transfer_again(struct jf_tftp_transfer *transfer, struct jf_tftp_scratch *scratch,
                             int64_t now_ns);
 

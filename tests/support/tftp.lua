@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- What the TFTP specs share: files, random bytes, running a client.
+-- What the TFTP specs share: files, random bytes, running clients.
 local M = {}
 
 --- A new directory under /tmp.
@@ -38,18 +38,50 @@ function M.random_bytes(size_bytes)
     return size_bytes > 0 and file:read(size_bytes) or ""
 end
 
---- Runs a shell command with a time limit; its output is dropped.
+--- Runs a shell command (without single quotes) for at most a minute.
 ---@param command string
 ---@return boolean ok
+---@return string output of both kinds
 function M.run(command)
-    return os.execute("timeout 60 sh -c '" .. command .. "' >/dev/null 2>&1") == true
+    local pipe = assert(io.popen("timeout -s KILL 60 sh -c '" .. command .. "' 2>&1 </dev/null"))
+    local output = pipe:read("a")
+    return pipe:close() == true, output
 end
 
---- Fetches a name with curl.
+--- Runs a client; in its command `HOST`, `PORT` and `DIR` are replaced.
 ---@return boolean ok
-function M.curl(server, name, target, options)
-    local url = ("tftp://%s:%d/%s"):format(server:host(), server:port(), name)
-    return M.run(("curl -sS -m 50 %s -o %s %s"):format(options or "", target, url))
+---@return string output
+function M.client(server, dir, command)
+    local words = { HOST = server:host(), PORT = tostring(server:port()), DIR = dir }
+    return M.run((command:gsub("%u%u%u+", words)))
+end
+
+--- Sends the probe of tftp_probe.py.
+---@return string[] lines what came back
+function M.probe(server, name, host)
+    local command = ("/usr/bin/python3 tests/peers/tftp_probe.py %s %s %d"):format(
+        name, host or server:host(), server:port())
+    local ok, output = M.run(command)
+    assert(ok, output)
+    local lines = {}
+    for line in output:gmatch("[^\n]+") do
+        lines[#lines + 1] = line
+    end
+    return lines
+end
+
+--- Starts the lossy relay; close it.
+---@return { port: integer }
+function M.relay(server, loss, doubling, reorder, seed)
+    local pipe = assert(io.popen(("exec /usr/bin/python3 tests/peers/tftp_relay.py %d %g %g %g %d"):format(
+        server:port(), loss, doubling, reorder, seed)))
+    local pid, port = pipe:read("n", "n")
+    return setmetatable({ port = port }, {
+        __close = function()
+            os.execute("kill -9 " .. pid) -- SIGTERM is blocked in our children
+            pipe:close()
+        end,
+    })
 end
 
 return M
