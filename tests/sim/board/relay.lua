@@ -15,19 +15,25 @@ local function mark(path, present)
     end
 end
 
---- Tells the fake kernel where connections go, now that a shell starts.
-function M.apply(machine)
-    local works = not machine.faults:fire("no_network", "shell")
-    mark(machine.dir .. "/root/etc/sim-no-network", not works)
-    local link = machine.options.needs_udhcpc and machine.dir .. "/root/etc/sim-link" or nil
-    if #machine.faults:of_kind("connection") == 0 then
-        machine.kernel:network(works, nil, link)
-        return
-    end
+local function open(machine)
     local listener, port = wire.listen_tcp()
-    machine.relay = { listener = listener, expected = {}, pairs = {} }
+    machine.relay = { listener = listener, port = port, expected = {}, pairs = {} }
     machine.loop:on_read(listener, function() M.accept(machine) end)
-    machine.kernel:network(works, port, link)
+end
+
+--- Tells the fake kernel where connections go: when a shell starts, and when a
+--- fault was set or cleared.
+function M.apply(machine, starting)
+    if starting or #machine.faults:of_kind("no_network") == 0 then
+        machine.has_network = not machine.faults:fire("no_network", "shell")
+        mark(machine.dir .. "/root/etc/sim-no-network", not machine.has_network)
+    end
+    local link = machine.options.needs_udhcpc and machine.dir .. "/root/etc/sim-link" or nil
+    local relayed = #machine.faults:of_kind("connection") > 0
+    if relayed and not machine.relay then
+        open(machine)
+    end
+    machine.kernel:network(machine.has_network, relayed and machine.relay.port or nil, link)
 end
 
 --- The next connection is meant for this host and port.
