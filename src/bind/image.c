@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // jflash.image: an image file or stdin: its format, its proof, its bytes.
-#include "bind/image.h"
+#include "bind/bind.h"
 
 #include <string.h>
 
 #include "base/wait.h"
-#include "bind/bind.h"
+#include "bind/stream.h"
+#include "image/pipeline.h"
 #include "image/probe.h"
 
 #define IMAGE "jflash.image"
@@ -297,14 +298,26 @@ static int image_close(lua_State *L) {
     return 0;
 }
 
-struct jf_pipeline *jf_image_take_stream(lua_State *L, int arg) {
-    struct stream *stream = check_stream(L, arg);
+static void release_pipeline(void *owner) {
+    jf_pipeline_unref(owner);
+}
+
+// For who serves the stream (bind/stream.h). From now on stream:close() only drops
+// Lua's own reference; stream:progress() and stream:wait() go on working.
+static void take_stream(lua_State *L, int index, struct jf_stream *ret) {
+    struct stream *stream = check_stream(L, index);
     if (stream->taken)
-        luaL_argerror(L, arg, "the stream is served already");
+        luaL_error(L, "the stream is served already");
     stream->taken = true;
     jf_queue_on_ready(jf_pipeline_queue(stream->pipeline), NULL, NULL);
-    return jf_pipeline_ref(stream->pipeline);
+    *ret = (struct jf_stream){
+        .queue = jf_pipeline_queue(stream->pipeline),
+        .release = release_pipeline,
+        .owner = jf_pipeline_ref(stream->pipeline),
+    };
 }
+
+static const struct jf_stream_class stream_class = {.take = take_stream};
 
 static int stream_wait(lua_State *L) {
     return wait_for(L, check_stream(L, 1)->pipeline);
@@ -443,6 +456,10 @@ static const luaL_Reg stream_meta[] = {
 int luaopen_jflash_image(lua_State *L) {
     jf_bind_class(L, IMAGE, image_methods, image_meta);
     jf_bind_class(L, STREAM, stream_methods, stream_meta);
+    luaL_getmetatable(L, STREAM);
+    lua_pushlightuserdata(L, (void *)&stream_class);
+    lua_setfield(L, -2, JF_STREAM_FIELD);
+    lua_pop(L, 1);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -6,6 +6,7 @@
 void jf_stream_take(lua_State *L, int index, struct jf_stream *ret) {
     struct jf_stream stream = {0};
     const struct jf_stream_class *class = NULL;
+    index = lua_absindex(L, index);
     if (luaL_getmetafield(L, index, JF_STREAM_FIELD) != LUA_TNIL) {
         class = lua_islightuserdata(L, -1) ? lua_touserdata(L, -1) : NULL;
         lua_pop(L, 1);

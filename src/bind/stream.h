@@ -4,8 +4,8 @@
 // module and the reader's knowing each other: its metatable has the field
 // JF_STREAM_FIELD, a light userdata that points to a struct jf_stream_class.
 //
-//     static const struct jf_stream_class class = {.take = take_stream};
-//     lua_pushlightuserdata(L, (void *)&class);
+//     static const struct jf_stream_class stream_class = {.take = take_stream};
+//     lua_pushlightuserdata(L, (void *)&stream_class);
 //     lua_setfield(L, metatable, JF_STREAM_FIELD);
 #ifndef JF_BIND_STREAM_H
 #define JF_BIND_STREAM_H

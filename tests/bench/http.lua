@@ -111,7 +111,9 @@ local function stop(peer)
     if peer.input then
         peer.input:close()
     else
-        os.execute("kill " .. peer.pids[1])
+        -- SIGTERM may be blocked in what this program starts; nginx's master has to
+        -- end its worker.
+        os.execute(("kill -%s %d"):format(peer.name == "nginx" and "TERM" or "KILL", peer.pids[1]))
     end
     local deadline = job.now() + PATIENCE_S
     while read(("/proc/%d/stat"):format(peer.pids[1])) and job.now() < deadline do
@@ -223,7 +225,6 @@ end
 
 local function main(peers)
     os.execute(("head -c %dM /dev/urandom >%s"):format(FILE_MIB, file))
-    table.insert(peers, start_ours())
     local nginx = start_nginx()
     if nginx then
         table.insert(peers, nginx)
@@ -231,6 +232,8 @@ local function main(peers)
         print('{"what": "HTTP against nginx", "skipped": "nginx is not installed"}')
     end
     table.insert(peers, start_python())
+    -- Last, so that the others do not inherit its standard input.
+    table.insert(peers, 1, start_ours())
     for _, clients in ipairs({ 1, 4 }) do
         compare(peers, clients)
     end

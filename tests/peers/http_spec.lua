@@ -11,11 +11,12 @@ local folder
 local server
 
 ---Starts a shell command in the test's folder; `%U` stands for the server's address.
+---What this program starts inherits its blocked SIGTERM, hence KILL.
 ---@return file* pipe its standard output and error
 local function start(command)
     local address = ("http://%s:%d"):format(server:host(), server:port())
     local line = command:gsub("%%U", address)
-    return assert(io.popen(("cd %s && exec timeout %d sh -c '%s' 2>&1"):format(folder, PATIENCE_S, line)))
+    return assert(io.popen(("cd %s && exec timeout -s KILL %d sh -c '%s' 2>&1"):format(folder, PATIENCE_S, line)))
 end
 
 ---@return integer status, string output

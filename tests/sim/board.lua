@@ -22,11 +22,22 @@ local rootfs = require("rootfs")
 
 local STDOUT = 1
 
-local options = options_of.complete(literal.value(arg[1] or "{}"))
+-- Before it is ready its starter reads what went wrong where the folder would be.
+local function refuse(message)
+    io.stdout:write("error: ", (tostring(message):gsub("\n.*", "")), "\n")
+    os.exit(1)
+end
+
+local good, options = pcall(options_of.complete, literal.value(arg[1] or "{}"))
+if not good then
+    refuse(options)
+end
+
 local start = wire.now()
 local dir = wire.temp_dir()
 local loop = Loop.new()
 local running = true
+local ready = false
 
 local log_file = assert(io.open(dir .. "/log", "w"))
 log_file:setvbuf("line")
@@ -157,6 +168,7 @@ local function main()
     loop:on_read(wire.signals(), function() running = false end)
     io.stdout:write(dir, "\n")
     io.stdout:flush()
+    ready = true
     while running do
         loop:turn()
         machine:reap()
@@ -167,6 +179,8 @@ end
 local ok, message = xpcall(main, debug.traceback)
 wire.kill_all()
 wire.remove_tree(dir)
-if not ok then
+if not ok and not ready then
+    refuse(message)
+elseif not ok then
     error(message, 0)
 end

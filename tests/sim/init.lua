@@ -54,9 +54,9 @@ function M.start(options)
     local pipe = assert(io.popen(("exec %s %s %s"):format(
         quote(folder .. "/sim-board"), quote(HERE .. "/board.lua"), quote(literal.of(options)))))
     local dir = pipe:read("l")
-    if not dir then
+    if not dir or dir:sub(1, 1) ~= "/" then
         pipe:close()
-        error("the scripted board did not start")
+        error("the scripted board did not start: " .. (dir or "no answer"), 2)
     end
     local self = setmetatable({ pipe = pipe, dir = dir, options = options }, Board)
     self.tell = ("%s %s "):format(quote(folder .. "/sim-tell"), quote(dir .. "/control"))

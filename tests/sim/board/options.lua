@@ -33,6 +33,7 @@ local DEFAULTS = {
     shell_prompt = "~ # ",
     disk_login_prompt = "debian login: ",
     storage_bytes = 64 << 20,
+    needs_udhcpc = true,
     programs = {},
     faults = {},
 }

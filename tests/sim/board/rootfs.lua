@@ -8,8 +8,8 @@ local M = {}
 
 local FOLDERS = {
     "", "bin", "dev", "etc", "proc", "proc/self", "proc/sys", "proc/sys/vm", "proc/sys/kernel",
-    "root", "sbin", "sys", "sys/block", "sys/class", "sys/class/block", "sys/devices", "tmp",
-    "usr", "usr/bin", "usr/sbin", "var",
+    "root", "sbin", "sys", "sys/block", "sys/class", "sys/class/block", "sys/class/net",
+    "sys/class/net/eth0", "sys/class/net/lo", "sys/devices", "tmp", "usr", "usr/bin", "usr/sbin", "var",
 }
 
 -- The interface exists and is configured as the caller asks; nothing of the
@@ -17,15 +17,17 @@ local FOLDERS = {
 local SHELL_START = [[
 udhcpc() {
     [ -e /etc/sim-no-network ] && { echo 'udhcpc: no lease, failing'; return 1; }
+    : >/etc/sim-link
     echo 'udhcpc: lease of %s obtained from %s, lease time 86400'
 }
 ip() {
     case "$*" in
     *show*|a|addr|-4*|-o*) cat /etc/sim-addresses ;;
+    *addr*add*) : >/etc/sim-link ;;
     r|route) echo 'default via %s dev eth0' ;;
     esac
 }
-ifconfig() { case $# in 0|1) cat /etc/sim-addresses ;; esac; }
+ifconfig() { case $# in 0|1) cat /etc/sim-addresses ;; *) : >/etc/sim-link ;; esac; }
 route() { :; }
 ]]
 

@@ -1,87 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- The scripted board by itself: what the fault tests stand on.
-local console = require("jflash.console")
-local http = require("jflash.http")
+local drive = require("tests.support.simdrive")
 local job = require("jflash.job")
 local sim = require("tests.sim")
-local tftp = require("jflash.tftp")
 
-local SHELL_PROMPT = "re:(?m)^~ # "
-
-local function open(board)
-    return assert(console.open(board.console))
-end
-
-local function expect(con, pattern, timeout_s)
-    local match, message = con:expect(pattern, { timeout_s = timeout_s or 5 })
-    if not match then
-        error(("%s\n%s"):format(message, con:tail()), 2)
-    end
-    return match
-end
-
-local function refute(con, pattern, timeout_s)
-    assert.is_nil((con:expect(pattern, { timeout_s = timeout_s or 0.2 })))
-end
-
-local function to_prompt(board, con)
-    board:switch("on")
-    expect(con, "autoboot")
-    con:send(" ")
-    expect(con, "\n=> ")
-end
-
--- What a command prints, at either prompt.
-local function run(con, line, prompt)
-    con:send(line .. "\r")
-    expect(con, "\n")
-    return (expect(con, prompt or "re:(?m)^=> ").before:gsub("\n$", ""))
-end
-
-local function read(path, from, count)
-    local file <close> = assert(io.open(path, "rb"))
-    file:seek("set", from or 0)
-    return file:read(count or "a")
-end
-
--- A TFTP server with the board's bundle, and U-Boot told of it.
-local function serve_bundle(board, con)
-    local server = assert(tftp.serve({ host = "127.0.0.1", port = 0 }))
-    for _, name in ipairs({ "Image", "initramfs.gz", "board-a.dtb" }) do
-        server:add(name, { file = ("%s/data/%s"):format(board.bundle, name) })
-    end
-    run(con, "setenv autoload no; dhcp")
-    run(con, "setenv serverip 127.0.0.1; setenv tftpdstp " .. server:port())
-    return server
-end
-
-local LOADS = "tftpboot 40400000 Image && tftpboot 48000000 initramfs.gz && setenv rd ${filesize} && "
-    .. "tftpboot 4a000000 board-a.dtb"
-local BOOT = "setenv bootargs quiet; booti 0x40400000 0x48000000:${rd} 0x4a000000\r"
-
-local function to_login(board, con)
-    to_prompt(board, con)
-    local server = serve_bundle(board, con)
-    assert.is_truthy(run(con, LOADS):find("Bytes transferred", 1, true))
-    server:close()
-    con:send(BOOT)
-    expect(con, "login: ")
-end
-
-local function to_shell(board, con)
-    to_login(board, con)
-    con:send("root\r")
-    expect(con, SHELL_PROMPT)
-end
-
-local function shell(con, line)
-    return run(con, line, SHELL_PROMPT)
-end
-
-local function kinds(board, kind)
-    return #board:log(kind)
-end
+local expect, open, refute = drive.expect, drive.open, drive.refute
+local run, shell = drive.run, drive.shell
 
 describe("the scripted board", function()
     it("is silent until it is switched on, and keeps to the time limits of its kind", function()
@@ -91,7 +16,7 @@ describe("the scripted board", function()
         refute(con, "e", 0.05)
         assert.equal("off", board:state())
         local before = job.now()
-        to_prompt(board, con)
+        drive.to_prompt(board, con)
         assert.is_true(job.now() - before < 1)
         assert.equal("on", board:state())
         board:switch("off")
@@ -103,7 +28,7 @@ describe("the scripted board", function()
     it("leaves nothing behind", function()
         local board <close> = sim.start()
         local con = open(board)
-        to_shell(board, con)
+        drive.to_shell(board, con)
         con:send("sleep 1000 & sleep 1000\r")
         expect(con, "\n")
         con:close()
@@ -114,10 +39,69 @@ describe("the scripted board", function()
         assert.equal("0", pipe:read("l"))
     end)
 
+    it("ends with its starter, even if that is killed", function()
+        local name = os.tmpname()
+        local file <close> = assert(io.open(name, "w"))
+        file:write(([[
+            package.path = "./?.lua;./?/init.lua"
+            local board <close> = require("tests.sim").start()
+            board:switch("on")
+            io.write(board.dir, "\n")
+            io.flush()
+            require("jflash.job").sleep(60)
+        ]]))
+        file:flush()
+        local pipe <close> = assert(io.popen(
+            ("readlink -f /proc/$PPID/exe; exec \"$(readlink -f /proc/$PPID/exe)\" run %s 2>&1 & "
+            .. "echo $!; wait $! 2>/dev/null"):format(name)))
+        local _, pid, dir = pipe:read("l", "l", "l")
+        local log = assert(io.open(dir .. "/log"))
+        log:close()
+        os.execute("kill -9 " .. pid)
+        local deadline = job.now() + 5
+        repeat
+            log = io.open(dir .. "/log")
+            if log then
+                log:close()
+            end
+        until not log or job.now() > deadline or not job.sleep(0.01)
+        os.remove(name)
+        assert.is_nil(log)
+    end)
+
+    it("stands beside others", function()
+        local one <close> = sim.start({ prompt = "one> " })
+        local two <close> = sim.start({ prompt = "two> " })
+        local first <close> = open(one)
+        local second <close> = open(two)
+        for _, board in ipairs({ one, two }) do
+            board:switch("on")
+        end
+        first:send(" ")
+        expect(first, "one> ")
+        one:switch("off")
+        second:send(" ")
+        expect(second, "two> ")
+        assert.equal("off", one:state())
+        assert.equal("on", two:state())
+    end)
+
+    it("describes itself as a board's configuration", function()
+        local board <close> = sim.start({ password = "pw", dialect = "keyed" })
+        local config = board:config()
+        assert.equal(board.console, config.console.device)
+        assert.equal("stop", config.uboot.interrupt_key)
+        assert.is_true(os.execute(config.power.on .. " >/dev/null"))
+        assert.equal("on", board:state())
+        assert.is_truthy(board:yaml("bench"):find('"bench":', 1, true))
+        local power = board:wait_for(function(entry) return entry.kind == "power" end)
+        assert.equal("on", power.text)
+    end)
+
     it("refuses an option that it does not know", function()
-        assert.has_error(function()
-            sim.start({ dialekt = "hush" })
-        end)
+        local ok, message = pcall(sim.start, { dialekt = "hush" })
+        assert.is_false(ok)
+        assert.is_truthy(message:find("unknown option: dialekt", 1, true))
     end)
 end)
 
@@ -125,7 +109,7 @@ describe("its U-Boot", function()
     it("runs commands as hush does", function()
         local board <close> = sim.start()
         local con <close> = open(board)
-        to_prompt(board, con)
+        drive.to_prompt(board, con)
         local cases = {
             { "echo a  b", "a b" },
             { [[echo "a  b"'$c'"]] .. '"', [[a  b$c]] },
@@ -150,14 +134,14 @@ describe("its U-Boot", function()
     it("has dialects: no hush, no $?", function()
         local simple <close> = sim.start({ dialect = "simple" })
         local con <close> = open(simple)
-        to_prompt(simple, con)
+        drive.to_prompt(simple, con)
         assert.equal("$?", run(con, "echo $?"))
         assert.equal("a && echo b", run(con, "echo a && echo b"))
         assert.equal("1\n2", run(con, "setenv v 1; echo ${v}; echo 2"))
         assert.equal("Unknown command 'if' - try 'help'", run(con, "if true; then echo a; fi"))
         local nostatus <close> = sim.start({ dialect = "nostatus" })
         local other <close> = open(nostatus)
-        to_prompt(nostatus, other)
+        drive.to_prompt(nostatus, other)
         assert.equal("[]", run(other, "false; echo [$?]"))
     end)
 
@@ -188,7 +172,7 @@ describe("its U-Boot", function()
     it("edits lines: Ctrl-C, backspace, repeat, escapes, and a limit", function()
         local board <close> = sim.start()
         local con <close> = open(board)
-        to_prompt(board, con)
+        drive.to_prompt(board, con)
         con:send("echo no\3")
         expect(con, "<INTERRUPT>\n=> ")
         assert.equal("yes", run(con, "echo noo\b\b\byes"))
@@ -205,16 +189,17 @@ describe("its U-Boot", function()
     it("loads over TFTP", function()
         local board <close> = sim.start()
         local con <close> = open(board)
-        to_prompt(board, con)
+        drive.to_prompt(board, con)
         assert.is_truthy(run(con, "tftpboot 40400000 Image"):find("`serverip' not set", 1, true))
-        local server <close> = serve_bundle(board, con)
-        local size = #read(board.bundle .. "/data/Image")
+        local server <close> = drive.serve_bundle(board, con)
+        local size = 4464
         local output = run(con, "tftpboot 0x40400000 Image; echo $? $filesize $fileaddr")
         assert.is_truthy(output:find(("Bytes transferred = %d (%x hex)"):format(size, size), 1, true))
         assert.is_truthy(output:find(("0 %x 40400000"):format(size), 1, true))
         output = run(con, "tftpboot 0x40400000 absent; echo $?")
         assert.is_truthy(output:find("TFTP error: 'file absent not found' (1)\nNot retrying...\n1", 1, true))
-        assert.same({ "Image" }, { board:log("tftp")[1].name })
+        assert.equal("Image", board:log("tftp")[1].name)
+        assert.equal(2, server:requests())
     end)
 
     it("gives up on a silent server, and at Ctrl-C", function()
@@ -222,8 +207,8 @@ describe("its U-Boot", function()
             net = { period_s = 0.01, tries = 4 }, faults = { { kind = "tftp_silent" } },
         })
         local con <close> = open(board)
-        to_prompt(board, con)
-        local server <close> = serve_bundle(board, con)
+        drive.to_prompt(board, con)
+        local server <close> = drive.serve_bundle(board, con)
         local output = run(con, "tftpboot 40400000 Image; echo $?")
         assert.is_truthy(output:find("T T T T \nRetry count exceeded; starting again\n", 1, true))
         assert.is_truthy(output:find("Retry count exceeded\n1", 1, true))
@@ -237,9 +222,8 @@ describe("its U-Boot", function()
     it("boots only what is a kernel, a ramdisk of the size given, and a device tree", function()
         local board <close> = sim.start()
         local con <close> = open(board)
-        to_prompt(board, con)
-        local server <close> = serve_bundle(board, con)
-        run(con, LOADS)
+        drive.to_prompt(board, con)
+        drive.load(board, con)
         local cases = {
             { "booti 48000000 - 4a000000", "Bad Linux ARM64 Image magic!" },
             { "booti 40400000 48000000 4a000000", "Wrong Ramdisk Image Format" },
@@ -250,7 +234,6 @@ describe("its U-Boot", function()
             assert.is_truthy(run(con, case[1]):find(case[2], 1, true), case[1])
         end
         assert.equal("crc32 for 4a000000 ... 4a000003 ==> 5b4ca720", run(con, "crc32 4a000000 4"))
-        assert.is_not_nil(server)
     end)
 end)
 
@@ -258,7 +241,7 @@ describe("its flasher", function()
     it("logs in with and without a password", function()
         local board <close> = sim.start({ password = "geheim" })
         local con <close> = open(board)
-        to_login(board, con)
+        drive.to_login(board, con)
         con:send("root\r")
         expect(con, "Password: ")
         con:send("wrong\r")
@@ -267,7 +250,7 @@ describe("its flasher", function()
         con:send("root\r")
         expect(con, "Password: ")
         con:send("geheim\r")
-        expect(con, SHELL_PROMPT)
+        expect(con, drive.SHELL_PROMPT)
         assert.equal("board-a.dtb", board:log("boot")[1].dtb)
         assert.is_nil(con:tail():find("geheim", 1, true))
     end)
@@ -275,7 +258,7 @@ describe("its flasher", function()
     it("has an ash of its own folder, as root, with a terminal", function()
         local board <close> = sim.start()
         local con <close> = open(board)
-        to_shell(board, con)
+        drive.to_shell(board, con)
         local cases = {
             { "id -u; pwd", "0\n/root" },
             { "set -o pipefail; false | true; echo $?", "1" },
@@ -290,7 +273,8 @@ describe("its flasher", function()
                 "/dev/vda\n../../devices/platform/a003e00.virtio_mmio/virtio0/block/vda" },
             { "udhcpc -i eth0", "udhcpc: lease of 10.0.2.15 obtained from 10.0.2.2, lease time 86400" },
             { "echo x > /dev/nosuch; test -b /dev/nosuch; echo $?", "1" },
-            { "kill -9 1; kill -9 -1; echo still here", "sh: can't kill pid -1: Operation not permitted\nstill here" },
+            { "kill -9 1; kill -9 -1; echo still here",
+                "sh: can't kill pid -1: Operation not permitted\nstill here" },
         }
         for _, case in ipairs(cases) do
             assert.equal(case[2], shell(con, case[1]), case[1])
