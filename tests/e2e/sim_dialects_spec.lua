@@ -71,7 +71,7 @@ describe("a flasher's login", function()
         status = 5, step = "login", cycles = 1, message = "refused", hint = "login.password",
         console = "Login incorrect", never = { "falsch" }, storage = "untouched",
     })
-    login("that asks for a password that nobody told", "geheim", { password = false }, {
+    login("that asks for a password that nobody told", "geheim", { password = support.NONE }, {
         status = 5, step = "login", message = "asks for a password", hint = "login.password",
     })
 end)

@@ -57,17 +57,20 @@ local function program()
     return assert(sys.realpath(path))
 end
 
---- Deep copy of `base` with what `changes` says; false removes a key.
+-- In changes of a configuration: the key is removed.
+M.NONE = {}
+
+--- Deep copy of `base` with what `changes` says.
 local function merged(base, changes)
     local copy = {}
     for key, value in pairs(base) do
         copy[key] = type(value) == "table" and merged(value, {}) or value
     end
     for key, value in pairs(changes) do
-        if type(value) == "table" and type(copy[key]) == "table" then
-            copy[key] = merged(copy[key], value)
-        elseif value == false and type(copy[key]) ~= "boolean" then
+        if value == M.NONE then
             copy[key] = nil
+        elseif type(value) == "table" and type(copy[key]) == "table" then
+            copy[key] = merged(copy[key], value)
         else
             copy[key] = value
         end
@@ -244,6 +247,18 @@ end
 --- Starts `jflash flash --board sim …`.
 function Bench:start_flash(args, options)
     return self:start(flash_args(args), options)
+end
+
+--- Starts the stock recipe with `changes`, Lua code in which it is `recipe`.
+---@param changes string
+function Bench:start_recipe(changes, args, options)
+    local path = self:path("recipe.lua")
+    write(path, 'local recipe = require("jflash.recipe.flash"):derive()\n' .. changes .. "\nreturn recipe\n")
+    return self:start({ "run", path, "--board", "sim", table.unpack(args) }, options)
+end
+
+function Bench:run_recipe(changes, args, options)
+    return self:start_recipe(changes, args, options):wait((options or {}).timeout_s)
 end
 
 --- Runs `jflash flash --board sim …` to its end.

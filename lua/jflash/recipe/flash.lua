@@ -144,6 +144,9 @@ local function load_file(dut, file)
     dut.uboot:tftpboot(file.address, file.file, file.size_bytes, {
         timeout_s = dut.board.uboot.load_timeout_s,
         tick = watch_transfer(dut, file),
+        hint = function()
+            return "seen from this host: " .. dut.tftp:arrival(file.file)
+        end,
     })
     dut.uboot:setenv(file.role .. "_size", ("%x"):format(file.size_bytes))
     local elapsed_s = job.now() - started
