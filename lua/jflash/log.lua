@@ -124,7 +124,7 @@ function M.size(bytes)
         bytes = bytes / 1000
         index = index + 1
     end
-    return (index == 1 and "%d %s" or "%.1f %s"):format(bytes, units[index])
+    return (index == 1 and "%.0f %s" or "%.1f %s"):format(bytes, units[index])
 end
 
 local function due(every_s)

@@ -153,7 +153,7 @@ end
 -- arrived damaged.
 local function begin(self, nonce, line)
     self.console:send(line .. "\n", { cps = PACES[self.pace] or nil })
-    local patterns = { "<" .. nonce .. "\n", "!" .. nonce, "re:(?m)^\\S* ?login: $" }
+    local patterns = { "<" .. nonce .. "\n", "!" .. nonce, "re:(?m)^\\S* ?login: " }
     local match = self.console:try_expect(patterns, { timeout_s = BEGIN_S })
     if match and match.index == 1 then
         return true

@@ -13,16 +13,18 @@ local sys = require("jflash.sys")
 local M = {}
 
 local PROGRESS_S = 0.5
+-- The look at an image's beginning ends here, delivered or decoded.
+local HEAD_BYTES = 4 * 1024 * 1024
 
 ---@class jflash.Source
 ---@field proof_result table|nil
 local Source = {}
 Source.__index = Source
 
--- What kind of failure a primitive's code is: the bytes are bad, or they cannot
--- be had.
+-- What kind of failure a primitive's code is: the bytes are bad (of an image,
+-- "closed" says that it ends early), or they cannot be had.
 local function class_of(code)
-    local bad = { protocol = true, checksum = true, unsupported = true, limit = true }
+    local bad = { closed = true, protocol = true, checksum = true, unsupported = true, limit = true }
     return bad[code] and "image" or "source"
 end
 
@@ -72,6 +74,9 @@ function M.open(path, options, dut)
     check(img:prove())
     log.info("image %s: %s, %s", path == "-" and "from standard input" or path, head.format,
         log.size(img:delivered_bytes()))
+    if math.max(img:delivered_bytes(), head.decoded_head_bytes) < HEAD_BYTES then
+        self:proof() -- takes no time, and what is wrong shows before the power is touched
+    end
     return self
 end
 

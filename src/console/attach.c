@@ -104,11 +104,14 @@ static void receive(struct attach *attach) {
         note_dropped(attach); // the pipe is empty: what is lost belongs here
 }
 
-static void show(struct attach *attach) {
+// False when the output, though ready, takes nothing: it is full or gone.
+static bool show(struct attach *attach) {
     struct pending *out = &attach->to_person;
-    size_t len = out->end - out->start;
-    size_t put = jf_write_ready(attach->at->output_fd, out->bytes + out->start, len);
+    errno = EAGAIN;
+    size_t put =
+        jf_write_ready(attach->at->output_fd, out->bytes + out->start, out->end - out->start);
     advance(out, put);
+    return put > 0 || errno == EAGAIN || errno == EINTR;
 }
 
 // Reads what was typed; true at the escape byte.
@@ -157,45 +160,62 @@ static void prepare(const struct attach *attach, const struct jf_cancel *cancel,
     fds[CANCEL] = (struct pollfd){.fd = jf_cancel_fd(cancel), .events = POLLIN};
 }
 
+// Waits until something can be done.
+static enum jf_code wait_ready(const struct attach *attach, const struct jf_cancel *cancel,
+                               struct pollfd fds[FD_COUNT], struct jf_error *err) {
+    prepare(attach, cancel, fds);
+    jf_deadline bound = jf_cancel_bound(cancel, attach->deadline);
+    int ready = poll(fds, FD_COUNT, jf_deadline_left_ms(bound));
+    if (ready < 0) {
+        memset(fds, 0, FD_COUNT * sizeof *fds);
+        return errno == EINTR ? JF_OK : jf_fail_errno(err, errno, "poll");
+    }
+    if (fds[CANCEL].revents)
+        return jf_cancel_check(cancel, err);
+    if (ready == 0 && jf_deadline_left_ns(bound) == 0)
+        return jf_fail(err, JF_TIMEOUT, "the board does not take what was typed: timeout");
+    return JF_OK;
+}
+
+static enum jf_code copy_to_person(struct attach *attach, const struct pollfd fds[FD_COUNT],
+                                   struct jf_error *err) {
+    bool is_gone = fds[OUTPUT].revents & (POLLERR | POLLHUP | POLLNVAL);
+    if (is_gone || (fds[OUTPUT].revents && !show(attach)))
+        return jf_fail(err, JF_IO, "the output cannot be written");
+    if (fds[RECEIVED].revents)
+        receive(attach);
+    return JF_OK;
+}
+
+static enum jf_code copy_to_board(struct attach *attach, const struct pollfd fds[FD_COUNT],
+                                  bool *ret_escaped, struct jf_error *err) {
+    *ret_escaped = fds[INPUT].revents && read_input(attach);
+    if (is_empty(&attach->to_board) || !(fds[BOARD].revents || *ret_escaped))
+        return JF_OK;
+    enum jf_code code = send_input(attach, err);
+    if (code != JF_CLOSED)
+        return code;
+    // A hang-up is the reader's to report, behind the last bytes received.
+    attach->to_board.end = 0;
+    return JF_OK;
+}
+
 // One round; true when it is over, with *ret_end or an error.
 static bool round_ends(struct attach *attach, const struct jf_cancel *cancel,
                        enum jf_attach_end *ret_end, enum jf_code *ret_code, struct jf_error *err) {
     struct pollfd fds[FD_COUNT];
-    prepare(attach, cancel, fds);
-    jf_deadline bound = jf_cancel_bound(cancel, attach->deadline);
-    int ready = poll(fds, FD_COUNT, jf_deadline_left_ms(bound));
-    *ret_code = JF_OK;
-    if (ready < 0 && errno != EINTR)
-        *ret_code = jf_fail_errno(err, errno, "poll");
-    else if (fds[CANCEL].revents && ready > 0)
-        *ret_code = jf_cancel_check(cancel, err);
-    else if (ready == 0 && jf_deadline_left_ns(bound) == 0)
-        *ret_code = jf_fail(err, JF_TIMEOUT, "the board does not take what was typed: timeout");
-    if (*ret_code != JF_OK || ready <= 0)
-        return *ret_code != JF_OK;
-
-    *ret_end = JF_ATTACH_ESCAPE;
-    bool escaped = fds[INPUT].revents && read_input(attach);
-    if (fds[OUTPUT].revents & (POLLERR | POLLHUP | POLLNVAL)) {
-        *ret_code = jf_fail(err, JF_CLOSED, "the output was closed");
-        return true;
-    }
-    if (fds[OUTPUT].revents)
-        show(attach);
-    if (fds[RECEIVED].revents)
-        receive(attach);
-    if (escaped || (fds[BOARD].revents && !is_empty(&attach->to_board))) {
-        // A hang-up is the reader's to report, behind the last bytes received.
-        *ret_code = send_input(attach, err);
-        if (*ret_code == JF_CLOSED) {
-            attach->to_board.end = 0;
-            *ret_code = JF_OK;
-        }
-    }
-    if (escaped || *ret_code != JF_OK)
-        return true;
-    *ret_end = attach->received_ended ? JF_ATTACH_CLOSED : JF_ATTACH_EOF;
-    return attach->received_ended || (attach->input_ended && is_empty(&attach->to_board));
+    bool escaped = false;
+    *ret_code = wait_ready(attach, cancel, fds, err);
+    if (*ret_code == JF_OK)
+        *ret_code = copy_to_person(attach, fds, err);
+    if (*ret_code == JF_OK)
+        *ret_code = copy_to_board(attach, fds, &escaped, err);
+    bool all_sent = attach->input_ended && is_empty(&attach->to_board);
+    if (escaped)
+        *ret_end = JF_ATTACH_ESCAPE;
+    else
+        *ret_end = attach->received_ended ? JF_ATTACH_CLOSED : JF_ATTACH_EOF;
+    return *ret_code != JF_OK || escaped || attach->received_ended || all_sent;
 }
 
 enum jf_code jf_console_attach(struct jf_console *console, const struct jf_attachment *attachment,

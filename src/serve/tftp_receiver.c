@@ -57,7 +57,7 @@ struct jf_tftp_verdict jf_tftp_receiver_data(struct jf_tftp_receiver *receiver, 
 }
 
 struct jf_tftp_verdict jf_tftp_receiver_tick(struct jf_tftp_receiver *receiver, int64_t now_ns) {
-    switch (jf_tftp_timer_expire(&receiver->timer, now_ns)) {
+    switch (jf_tftp_timer_expire(&receiver->timer, 2, now_ns)) {
     case JF_TFTP_NOT_DUE:
         return (struct jf_tftp_verdict){0};
     case JF_TFTP_GIVE_UP:

@@ -3,6 +3,13 @@
 
 #define STALL_NS 1000000LL
 
+// A window that is not acknowledged in time is asked for with its last block: any
+// answer says what the client has. Sending all of it again would drown a slow board
+// (U-Boot's virtio driver never recovers from a full ring of 32 buffers); so that
+// waits until the probes stayed unanswered too, which takes a third of a second.
+#define PROBES 3
+#define PROBE_GROWTH 4
+
 void jf_tftp_sender_start(struct jf_tftp_sender *sender, uint32_t windowsize, bool oack,
                           uint64_t last, const struct jf_tftp_timer *timer) {
     *sender = (struct jf_tftp_sender){
@@ -28,6 +35,7 @@ static bool too_early(const struct jf_tftp_sender *sender, int64_t sent_ns, int6
 }
 
 static void go_back(struct jf_tftp_sender *sender, int64_t now_ns) {
+    sender->probing = false;
     sender->next = sender->base + 1;
     sender->back_ns = now_ns;
     sender->timing = false;
@@ -43,6 +51,10 @@ static enum jf_tftp_step repeated_ack(struct jf_tftp_sender *sender, int64_t now
     if (!meant || sender->nudged || sender->next == sender->base + 1 ||
         too_early(sender, sender->sent_ns, now_ns))
         return JF_TFTP_WAIT;
+    if (sender->copies > 0) {
+        sender->copies--;
+        return JF_TFTP_WAIT;
+    }
     sender->nudged = true;
     go_back(sender, now_ns);
     return JF_TFTP_SEND;
@@ -56,6 +68,9 @@ static enum jf_tftp_step progress(struct jf_tftp_sender *sender, uint64_t acked,
     jf_tftp_timer_progress(&sender->timer);
     sender->base = acked;
     sender->nudged = false;
+    sender->copies = sender->probes;
+    sender->probes = 0;
+    sender->probing = false;
     if (acked == sender->last)
         return JF_TFTP_DONE;
     if (sender->next <= acked)
@@ -91,7 +106,8 @@ enum jf_tftp_step jf_tftp_sender_tick(struct jf_tftp_sender *sender, int64_t now
         if (now_ns - sender->timer.heard_ns < sender->timer.give_up_ns)
             return JF_TFTP_SEND;
     }
-    switch (jf_tftp_timer_expire(&sender->timer, now_ns)) {
+    bool probe = sender->next > sender->base + 2 && sender->probes < PROBES;
+    switch (jf_tftp_timer_expire(&sender->timer, probe ? PROBE_GROWTH : 2, now_ns)) {
     case JF_TFTP_NOT_DUE:
         return JF_TFTP_WAIT;
     case JF_TFTP_GIVE_UP:
@@ -100,13 +116,19 @@ enum jf_tftp_step jf_tftp_sender_tick(struct jf_tftp_sender *sender, int64_t now
         break;
     }
     sender->nudged = false;
-    go_back(sender, now_ns);
+    sender->timing = false;
+    sender->probing = probe;
+    sender->probes += probe;
+    if (!probe)
+        go_back(sender, now_ns);
     return JF_TFTP_SEND;
 }
 
 struct jf_tftp_plan jf_tftp_sender_plan(const struct jf_tftp_sender *sender) {
     if (sender->greeting)
         return (struct jf_tftp_plan){.oack = true};
+    if (sender->probing)
+        return (struct jf_tftp_plan){.first = sender->next - 1, .count = 1};
     uint64_t end = sender->base + sender->windowsize;
     if (end > sender->last)
         end = sender->last;
@@ -115,8 +137,12 @@ struct jf_tftp_plan jf_tftp_sender_plan(const struct jf_tftp_sender *sender) {
 }
 
 void jf_tftp_sender_sent(struct jf_tftp_sender *sender, uint64_t count, int64_t now_ns) {
-    bool again = sender->greeting ? sender->greeted : sender->next <= sender->high;
-    if (sender->greeting) {
+    bool again =
+        sender->probing || (sender->greeting ? sender->greeted : sender->next <= sender->high);
+    if (sender->probing) {
+        sender->retransmits++;
+        sender->probing = false;
+    } else if (sender->greeting) {
         sender->retransmits += again;
         sender->greeted = true;
         sender->timed = 0;

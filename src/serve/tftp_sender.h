@@ -17,16 +17,19 @@
 
 struct jf_tftp_sender {
     uint32_t windowsize;
-    uint64_t base;  // the last block the client has acknowledged
-    uint64_t next;  // the next block to send
-    uint64_t high;  // the highest block ever sent
-    uint64_t last;  // the final block's number, once known
-    bool greeting;  // an OACK is not acknowledged yet
-    bool greeted;   // it was sent at least once
-    bool nudged;    // this base was already resent because of a repeated ACK
-    bool stalled;   // the socket took no more: go on soon, without a penalty
-    bool timing;    // `timed` was sent once, at `sent_ns`: its ACK is a measure
-    uint64_t timed; // the block whose ACK is waited for
+    uint64_t base;   // the last block the client has acknowledged
+    uint64_t next;   // the next block to send
+    uint64_t high;   // the highest block ever sent
+    uint64_t last;   // the final block's number, once known
+    bool greeting;   // an OACK is not acknowledged yet
+    bool greeted;    // it was sent at least once
+    bool nudged;     // this base was already resent because of a repeated ACK
+    bool probing;    // send only the last block that is on its way
+    uint32_t probes; // since the base moved
+    uint32_t copies; // ACKs that probes may still cause, which ask for nothing
+    bool stalled;    // the socket took no more: go on soon, without a penalty
+    bool timing;     // `timed` was sent once, at `sent_ns`: its ACK is a measure
+    uint64_t timed;  // the block whose ACK is waited for
     int64_t sent_ns;
     int64_t back_ns;      // when it last went back to send again
     uint64_t retransmits; // packets sent again

@@ -57,14 +57,14 @@ void jf_tftp_timer_heard(struct jf_tftp_timer *timer, int64_t now_ns) {
     timer->answered = true;
 }
 
-enum jf_tftp_expiry jf_tftp_timer_expire(struct jf_tftp_timer *timer, int64_t now_ns) {
+enum jf_tftp_expiry jf_tftp_timer_expire(struct jf_tftp_timer *timer, int growth, int64_t now_ns) {
     if (now_ns < timer->due_ns)
         return JF_TFTP_NOT_DUE;
     if (now_ns - timer->heard_ns >= timer->give_up_ns)
         return JF_TFTP_GIVE_UP;
     // The address in a request may be forged: who never answered gets few packets.
     int64_t cap_ns = timer->answered ? timer->cap_ns : timer->give_up_ns;
-    timer->rto_ns = clamp(timer->rto_ns * 2, RTO_MIN, cap_ns);
+    timer->rto_ns = clamp(timer->rto_ns * growth, RTO_MIN, cap_ns);
     timer->repeats++;
     return JF_TFTP_REPEAT;
 }

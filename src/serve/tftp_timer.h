@@ -44,7 +44,8 @@ void jf_tftp_timer_arm(struct jf_tftp_timer *timer, int64_t now_ns);
 // The peer said something.
 void jf_tftp_timer_heard(struct jf_tftp_timer *timer, int64_t now_ns);
 
-// Tells whether to repeat; each repeat doubles the next wait, up to the cap.
-enum jf_tftp_expiry jf_tftp_timer_expire(struct jf_tftp_timer *timer, int64_t now_ns);
+// Tells whether to repeat; each repeat makes the next wait `growth` times as long, up
+// to the cap.
+enum jf_tftp_expiry jf_tftp_timer_expire(struct jf_tftp_timer *timer, int growth, int64_t now_ns);
 
 #endif

@@ -2,11 +2,12 @@
 --
 -- The scripted board: a fake of hardware at the wire. It plays a serial console,
 -- a power switch, U-Boot and a busybox flasher; see README.md. Started by
--- init.lua as `sim-board run board.lua OPTIONS`, it prints its folder on stdout
+-- init.lua as `sim-board board.lua OPTIONS`, it prints its folder on stdout
 -- when it is ready, and ends with its starter.
 local wire = require("wire")
 
-package.path = arg[0]:match("^(.*/)") .. "board/?.lua"
+local here = arg[0]:match("^(.*/)") or "./"
+package.path = here .. "board/?.lua"
 
 local Console = require("console")
 local Faults = require("faults")
@@ -14,17 +15,29 @@ local Linux = require("linux")
 local Loop = require("loop")
 local Machine = require("machine")
 local UBoot = require("uboot")
+local bundle = require("bundle")
 local literal = require("literal")
 local options_of = require("options")
 local rootfs = require("rootfs")
 
 local STDOUT = 1
 
-local options = options_of.complete(literal.value(arg[1] or "{}"))
+-- Before it is ready its starter reads what went wrong where the folder would be.
+local function refuse(message)
+    io.stdout:write("error: ", (tostring(message):gsub("\n.*", "")), "\n")
+    os.exit(1)
+end
+
+local good, options = pcall(options_of.complete, literal.value(arg[1] or "{}"))
+if not good then
+    refuse(options)
+end
+
 local start = wire.now()
 local dir = wire.temp_dir()
 local loop = Loop.new()
 local running = true
+local ready = false
 
 local log_file = assert(io.open(dir .. "/log", "w"))
 log_file:setvbuf("line")
@@ -146,6 +159,7 @@ local function main()
     wire.mkdir(dir .. "/ram")
     local kernel = wire.kernel()
     rootfs.build(dir, options, kernel)
+    bundle.build(dir, here .. "bundle/manifest.yaml")
     local machine = new_machine(kernel)
     write_state(machine)
     serve_requests(machine)
@@ -154,6 +168,7 @@ local function main()
     loop:on_read(wire.signals(), function() running = false end)
     io.stdout:write(dir, "\n")
     io.stdout:flush()
+    ready = true
     while running do
         loop:turn()
         machine:reap()
@@ -164,6 +179,8 @@ end
 local ok, message = xpcall(main, debug.traceback)
 wire.kill_all()
 wire.remove_tree(dir)
-if not ok then
+if not ok and not ready then
+    refuse(message)
+elseif not ok then
     error(message, 0)
 end

@@ -57,9 +57,19 @@ local function start(far)
     return self
 end
 
+-- As M.await, but nothing is left of `self` when it fails.
+local function await(self, what, probe)
+    local ok, value = pcall(M.await, what, probe)
+    if not ok then
+        Peer.__close(self)
+        error(value, 0)
+    end
+    return value
+end
+
 -- socat opens its second address when the first one has its peer.
 local function join(self)
-    self.board = M.await("socat's socket", function()
+    self.board = await(self, "socat's socket", function()
         return console.open("unix:" .. self.dir .. "/board")
     end)
 end
@@ -68,7 +78,7 @@ end
 function M.pty()
     local self = start("PTY,link=DIR/tty,rawer")
     self.where = self.dir .. "/tty"
-    M.await("the pty", function()
+    await(self, "the pty", function()
         return M.output("readlink -e " .. self.where) ~= ""
     end)
     join(self)
@@ -109,7 +119,7 @@ end
 
 local function socket(far, where, options)
     local self = start(far)
-    local con = M.await("the listener", function()
+    local con = await(self, "the listener", function()
         self.where = where(self)
         return self.where and console.open(self.where, options)
     end)

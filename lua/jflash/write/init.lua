@@ -12,7 +12,8 @@ local M = {}
 
 -- Where the script and its status files lie: the flasher's RAM.
 local FOLDER = "/tmp/jflash"
-local POLL_S = 1
+-- Seconds between two looks: a short work is seen early, a long one not disturbed.
+local FIRST_POLL_S, LAST_POLL_S = 0.1, 1
 
 ---@class jflash.Worker
 local Worker = {}
@@ -82,7 +83,7 @@ end
 --- patterns are armed.
 ---@param still_moving fun(): integer|nil  bytes that moved elsewhere (sent by the server)
 function Worker:wait(still_moving)
-    local elsewhere = 0
+    local elsewhere, poll_s = 0, FIRST_POLL_S
     repeat
         local output = self.shell:frame(POLL:format(self.descriptor or 1), { timeout_s = 20 })
         note_position(self, tonumber(output:match("at (%d+)")) or 0)
@@ -96,7 +97,8 @@ function Worker:wait(still_moving)
             raise_stalled(self)
         end
         if self.running then
-            self.dut.console:watch(POLL_S)
+            self.dut.console:watch(poll_s)
+            poll_s = math.min(2 * poll_s, LAST_POLL_S)
         end
     until not self.running
     self.elapsed_s = job.now() - self.started

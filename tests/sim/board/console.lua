@@ -63,23 +63,38 @@ function M:pace(bytes_per_s)
     self.bytes_per_s = bytes_per_s
 end
 
---- Puts `text` behind the next `after_bytes` of output.
-function M:insert(text, after_bytes)
-    if after_bytes == 0 then
+--- Puts `text` into what is sent: behind so many bytes, or behind a text.
+function M:insert(text, after)
+    if type(after) == "string" then
+        after = after:gsub("\n", "\r\n")
+    end
+    if after == 0 then
         self:send(text)
     else
-        table.insert(self.inserts, { text = text, after = after_bytes })
+        table.insert(self.inserts, { text = text, after = after, seen = "" })
     end
+end
+
+-- How many of the next bytes stand before what is inserted; nil: more than these.
+local function place_of(insert, bytes)
+    if type(insert.after) == "number" then
+        local after = insert.after
+        insert.after = after - #bytes
+        return #bytes >= after and after or nil
+    end
+    local before = #insert.seen
+    insert.seen = insert.seen .. bytes
+    local _, last = insert.seen:find(insert.after, 1, true)
+    return last and last - before
 end
 
 function M:with_inserts(bytes)
     for index = #self.inserts, 1, -1 do
         local insert = self.inserts[index]
-        if #bytes >= insert.after then
+        local place = place_of(insert, bytes)
+        if place then
             table.remove(self.inserts, index)
-            bytes = bytes:sub(1, insert.after) .. insert.text .. bytes:sub(insert.after + 1)
-        else
-            insert.after = insert.after - #bytes
+            bytes = bytes:sub(1, place) .. insert.text .. bytes:sub(place + 1)
         end
     end
     return bytes

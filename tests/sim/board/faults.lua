@@ -52,7 +52,7 @@ local function fits(fault, kind, at, text)
 end
 
 --- Counts an occurrence of this fault; whether it happens now.
-function M:is_due(fault)
+function M.is_due(fault)
     local first = fault.nth or 1
     fault.seen = fault.seen + 1
     return fault.seen >= first and fault.seen - first < (fault.times or math.huge)
@@ -61,7 +61,7 @@ end
 --- Whether a fault of this kind happens now, and which.
 function M:fire(kind, at, text)
     for _, fault in ipairs(self.list) do
-        if fits(fault, kind, at, text) and self:is_due(fault) then
+        if fits(fault, kind, at, text) and M.is_due(fault) then
             self.on_fire(fault, at, text)
             return fault
         end

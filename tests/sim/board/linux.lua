@@ -17,6 +17,7 @@ local KERNEL_LOG = {
 local LAST_LINE = "[    0.752991] Run /init as init process"
 
 local function kernel(machine, arguments, lines)
+    machine.place = "login"
     machine:stage("kernel")
     if not (" " .. arguments .. " "):find(" quiet ", 1, true) then
         machine:print(table.concat(lines, "\n") .. "\n")

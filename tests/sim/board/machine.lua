@@ -14,6 +14,9 @@ local PANIC = "[    1.318234] Kernel panic - not syncing: VFS: Unable to mount r
     .. "[    1.319102] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs on "
     .. "unknown-block(0,0) ]---\n"
 
+-- How long a console is gone that hung up, unless the fault says otherwise.
+local BACK_AFTER_S = 0.05
+
 --- `parts`: loop, console, faults, options, log, dir, kernel, and boot(machine),
 --- which runs from reset.
 function M.new(parts)
@@ -94,7 +97,7 @@ function M:input(bytes)
     if not self.powered then
         return
     end
-    local place = self.shell and "shell" or "uboot"
+    local place = self.shell and "shell" or self.place
     for char in bytes:gmatch(".") do
         if char:byte() < 32 or not self.faults:typed("drop", place) then
             self:key_typed(char)
@@ -141,7 +144,7 @@ function M:stage(at, text)
     local noise = self.faults:fire("noise", at, text)
     if noise then
         local inserted = (noise.text or "[   12.345678] sim0: link is up\n"):gsub("\n", "\r\n")
-        self.console:insert(inserted, noise.after_bytes or 0)
+        self.console:insert(inserted, noise.after_text or noise.after_bytes or 0)
     end
     local hang_up = self.faults:fire("hang_up", at, text)
     if hang_up then
@@ -168,8 +171,9 @@ end
 
 function M:hang_up_console(fault)
     self.console:hang_up()
-    if fault.back_after_s then
-        self.loop:after(fault.back_after_s, function() self.console:plug_in() end)
+    local back_after_s = fault.back_after_s or BACK_AFTER_S
+    if back_after_s < math.huge then
+        self.loop:after(back_after_s, function() self.console:plug_in() end)
     end
 end
 
@@ -200,6 +204,7 @@ end
 --- Starts from the boot ROM, as at power-on.
 function M:reset()
     self.log("reset", {})
+    self.place = "uboot"
     self.typed = ""
     self:replace(function() self.boot(self) end)
 end

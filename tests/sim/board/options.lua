@@ -21,7 +21,7 @@ local DEFAULTS = {
     dialect = "hush",
     banner = "U-Boot 2023.01 (sim)",
     prompt = "=> ",
-    autoboot_text = "Hit any key to stop autoboot: %d ",
+    autoboot_text = "Hit any key to stop autoboot: %2d ",
     autoboot_s = 2,
     interruptible = true,
     knows_status = true,
@@ -33,6 +33,7 @@ local DEFAULTS = {
     shell_prompt = "~ # ",
     disk_login_prompt = "debian login: ",
     storage_bytes = 64 << 20,
+    needs_udhcpc = true,
     programs = {},
     faults = {},
 }

@@ -6,17 +6,28 @@ local wire = require("wire")
 
 local M = {}
 
+-- For what the shell's udhcpc says.
+local function mark(path, present)
+    if present then
+        assert(io.open(path, "w")):close()
+    else
+        os.remove(path)
+    end
+end
+
 --- Tells the fake kernel where connections go, now that a shell starts.
 function M.apply(machine)
     local works = not machine.faults:fire("no_network", "shell")
+    mark(machine.dir .. "/root/etc/sim-no-network", not works)
+    local link = machine.options.needs_udhcpc and machine.dir .. "/root/etc/sim-link" or nil
     if #machine.faults:of_kind("connection") == 0 then
-        machine.kernel:network(works)
+        machine.kernel:network(works, nil, link)
         return
     end
     local listener, port = wire.listen_tcp()
     machine.relay = { listener = listener, expected = {}, pairs = {} }
     machine.loop:on_read(listener, function() M.accept(machine) end)
-    machine.kernel:network(works, port)
+    machine.kernel:network(works, port, link)
 end
 
 --- The next connection is meant for this host and port.

@@ -8,8 +8,8 @@ local M = {}
 
 local FOLDERS = {
     "", "bin", "dev", "etc", "proc", "proc/self", "proc/sys", "proc/sys/vm", "proc/sys/kernel",
-    "root", "sbin", "sys", "sys/block", "sys/class", "sys/class/block", "sys/devices", "tmp",
-    "usr", "usr/bin", "usr/sbin", "var",
+    "root", "sbin", "sys", "sys/block", "sys/class", "sys/class/block", "sys/class/net",
+    "sys/class/net/eth0", "sys/class/net/lo", "sys/devices", "tmp", "usr", "usr/bin", "usr/sbin", "var",
 }
 
 -- The interface exists and is configured as the caller asks; nothing of the
@@ -17,15 +17,17 @@ local FOLDERS = {
 local SHELL_START = [[
 udhcpc() {
     [ -e /etc/sim-no-network ] && { echo 'udhcpc: no lease, failing'; return 1; }
+    : >/etc/sim-link
     echo 'udhcpc: lease of %s obtained from %s, lease time 86400'
 }
 ip() {
     case "$*" in
     *show*|a|addr|-4*|-o*) cat /etc/sim-addresses ;;
+    *addr*add*) : >/etc/sim-link ;;
     r|route) echo 'default via %s dev eth0' ;;
     esac
 }
-ifconfig() { case $# in 0|1) cat /etc/sim-addresses ;; esac; }
+ifconfig() { case $# in 0|1) cat /etc/sim-addresses ;; *) : >/etc/sim-link ;; esac; }
 route() { :; }
 ]]
 
@@ -39,46 +41,61 @@ local function write(path, text)
 end
 
 local function output_of(command)
-    local pipe = assert(io.popen(command))
-    local text = pipe:read("a")
-    pipe:close()
-    return text
+    local pipe <close> = assert(io.popen(command))
+    return pipe:read("a")
 end
 
--- A program of the host and, when it is a dynamic one, its libraries.
+-- Whether it needs libraries: the name of its loader stands near its start.
+local function is_dynamic(path)
+    local file <close> = assert(io.open(path, "rb"))
+    return file:read(4096):find("/ld%-linux") ~= nil
+end
+
+local function place(root, path)
+    local folder = ""
+    for part in path:match("^/(.*)/[^/]*$"):gmatch("[^/]+") do
+        folder = folder .. "/" .. part
+        wire.mkdir(root .. folder)
+    end
+    if not wire.size(root .. path) then
+        wire.copy(path, root .. path)
+    end
+end
+
+-- A program of the host and its libraries.
 local function add_program(root, path)
-    local made = {}
-    local function place(file)
-        local folder = ""
-        for part in file:match("^/(.*)/[^/]*$"):gmatch("[^/]+") do
-            folder = folder .. "/" .. part
-            if not made[folder] then
-                wire.mkdir(root .. folder)
-                made[folder] = true
-            end
+    place(root, path)
+    if is_dynamic(path) then
+        for library in output_of("ldd " .. path):gmatch("(/[^%s]+) %(") do
+            place(root, library)
         end
-        if not wire.size(root .. file) then
-            wire.copy(file, root .. file)
-        end
-    end
-    place(path)
-    for library in output_of(("ldd %s 2>/dev/null"):format(path)):gmatch("(/[^%s]+) %(") do
-        place(library)
     end
 end
 
+local function busybox_path()
+    for _, path in ipairs({ "/bin/busybox", "/usr/bin/busybox" }) do
+        if wire.size(path) then
+            return path
+        end
+    end
+    error("busybox is not installed")
+end
+
+-- busybox-static, like the flasher's own, finds its applets without names in
+-- PATH, and starts them through /proc/self/exe. Debian's other busybox does not.
 local function add_busybox(root)
-    local path = output_of("command -v busybox"):match("%S+")
-    assert(path, "busybox is not installed")
+    local path = busybox_path()
     add_program(root, path)
     if path ~= "/bin/busybox" then
         wire.symlink(path, root .. "/bin/busybox")
     end
-    -- The shell starts its applets through this name.
     wire.symlink("/bin/busybox", root .. "/proc/self/exe")
-    for applet in output_of(path .. " --list"):gmatch("[^\n]+") do
-        if applet ~= "busybox" then
-            wire.symlink("/bin/busybox", ("%s/bin/%s"):format(root, applet))
+    wire.symlink("/bin/busybox", root .. "/bin/sh")
+    if is_dynamic(path) then
+        for applet in output_of(path .. " --list"):gmatch("[^\n]+") do
+            if applet ~= "busybox" then
+                wire.symlink("/bin/busybox", ("%s/bin/%s"):format(root, applet))
+            end
         end
     end
 end
@@ -140,6 +157,7 @@ function M.build(dir, options, kernel)
     end
     write(root .. "/proc/mounts", table.concat(mounts))
     write(root .. "/proc/sys/vm/drop_caches", "0\n")
+    write(root .. "/proc/sys/vm/dirty_bytes", "0\n")
     write(root .. "/proc/sys/kernel/printk", "7 4 1 7\n")
     write(root .. "/proc/cmdline", "console=ttyAMA0,115200\n")
 end

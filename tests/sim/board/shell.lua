@@ -18,6 +18,8 @@ end
 --- Starts the shell on the machine's console.
 function M.new(machine)
     local self = setmetatable({ machine = machine, line = "" }, M)
+    -- A system that has just booted has no address yet.
+    os.remove(machine.dir .. "/root/etc/sim-link")
     self:apply_faults()
     local process = assert(wire.spawn({
         argv = { "/bin/busybox", "sh" }, env = environment(machine.options),
@@ -55,7 +57,7 @@ function M:apply_faults()
         self.watch_reads = self.watch_reads or key == "bad_read_at" or key == "stop_read_at"
     end
     for _, fault in ipairs(machine.faults.list) do
-        if fault.kind == "disk" and machine.faults:is_due(fault) then
+        if fault.kind == "disk" and machine.faults.is_due(fault) then
             for key in pairs(OFFSETS) do
                 if fault[key] then
                     set(fault, key, fault[key])

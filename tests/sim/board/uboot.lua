@@ -73,7 +73,7 @@ function M:countdown()
     local left_s = options.autoboot_s
     while left_s > 0 do
         local seconds = math.ceil(left_s)
-        local text = options.autoboot_text:gsub("%%d", tostring(seconds))
+        local text = options.autoboot_text:format(seconds)
         machine:print(left_s == options.autoboot_s and text or ("\b\b\b%2d "):format(seconds))
         local tick_s = math.min(left_s, 1)
         left_s = left_s - tick_s

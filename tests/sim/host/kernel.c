@@ -420,6 +420,8 @@ static int64_t on_connect(const struct call *call) {
         return PASS;
     if (kernel->connect_errno)
         return -kernel->connect_errno;
+    if (kernel->link_file[0] && access(kernel->link_file, F_OK) < 0)
+        return -ENETUNREACH;
     if (kernel->relay.sin_port == 0)
         return PASS;
     int fd = sim_target_fd(caller(call), (int)arg(call, 0));

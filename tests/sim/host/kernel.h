@@ -39,6 +39,7 @@ struct sim_kernel {
     struct sim_disk disks[SIM_DISKS];
     size_t disk_count;
     int connect_errno;        // what connect(2) to the network answers; 0: it works
+    char link_file[256];      // unless empty: no network while there is no such file
     struct sockaddr_in relay; // where connections go instead; port 0: where they should
 };
 

@@ -67,6 +67,7 @@ static int kernel_clear(lua_State *L) {
         clear_faults(&kernel->disks[i]);
     kernel->connect_errno = 0;
     kernel->relay.sin_port = 0;
+    kernel->link_file[0] = '\0';
     return 0;
 }
 
@@ -85,10 +86,12 @@ static int kernel_set(lua_State *L) {
     return 0;
 }
 
-// kernel:network(works, relay_port): nil for no relay.
+// kernel:network(works, relay_port, link_file): nil for no relay; link_file as in
+// kernel.h.
 static int kernel_network(lua_State *L) {
     struct sim_kernel *kernel = check_kernel(L);
     kernel->connect_errno = lua_toboolean(L, 2) ? 0 : ENETUNREACH;
+    snprintf(kernel->link_file, sizeof kernel->link_file, "%s", luaL_optstring(L, 4, ""));
     kernel->relay = (struct sockaddr_in){
         .sin_family = AF_INET,
         .sin_port = htons((uint16_t)luaL_optinteger(L, 3, 0)),

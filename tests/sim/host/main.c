@@ -2,21 +2,13 @@
 //
 // sim-board: the host program of the scripted board, a fake of hardware at the
 // wire (tests/sim/README.md). It runs a Lua script with the functions of wire.h.
-//
-//   sim-board run SCRIPT OPTIONS…   runs the script until its starter is gone
-//   sim-board tell SOCKET REQUEST   asks a running board; prints its answer
-#include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "wire.h"
 
@@ -52,33 +44,9 @@ static int run(int argc, char **argv) {
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-// One request, one answer ("ok …" or "error …"), and the connection ends.
-static int tell(const char *path, const char *request) {
-    char answer[4096];
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    ssize_t got = -1;
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-        send(fd, request, strlen(request), MSG_NOSIGNAL) >= 0)
-        got = recv(fd, answer, sizeof answer - 1, 0);
-    if (got <= 0) {
-        fprintf(stderr, "sim-board: %s: %s\n", path, got < 0 ? strerror(errno) : "no answer");
-        return EXIT_FAILURE;
-    }
-    answer[got] = '\0';
-    bool ok = strncmp(answer, "ok", 2) == 0;
-    const char *text = strchr(answer, ' ');
-    fprintf(ok ? stdout : stderr, "%s\n", text ? text + 1 : answer);
-    close(fd);
-    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
 int main(int argc, char **argv) {
-    if (argc >= 3 && strcmp(argv[1], "run") == 0)
-        return run(argc - 2, argv + 2);
-    if (argc == 4 && strcmp(argv[1], "tell") == 0)
-        return tell(argv[2], argv[3]);
-    fputs("usage: sim-board run SCRIPT [OPTIONS…] | sim-board tell SOCKET REQUEST\n", stderr);
+    if (argc >= 2)
+        return run(argc - 1, argv + 1);
+    fputs("usage: sim-board SCRIPT [OPTIONS…]\n", stderr);
     return 2;
 }

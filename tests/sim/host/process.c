@@ -74,7 +74,7 @@ static void become_root(const struct child *child) {
 
 static void confine(const struct child *child) {
     become_root(child);
-    if (chroot(child->options->root) < 0 || chdir("/") < 0)
+    if (chroot(child->options->root) < 0 || chdir("/root") < 0)
         fail(child, child->options->root);
     // Root in name only: it must be able to harm nothing of the host's.
     for (int capability = 0; capability <= LAST_CAPABILITY; capability++) {

@@ -34,23 +34,25 @@ struct talk {
     struct line lines[12]; // ends with expected == NULL
 };
 
+// clang-format off
 static const struct talk talks[] = {
     {"lock-step", 1, {{1, 1, 8, "SA"}, {2, 2, 8, "SA"}, {3, 3, 7, "SAL"}}},
     {"the last block may be empty", 1, {{1, 1, 8, "SA"}, {2, 2, 0, "SAL"}}},
-    {"a repeated block is acknowledged, not stored",
-     1,
-     {{1, 1, 8, "SA"}, {2, 1, 8, ""}, {6, 1, 8, "A"}, {7, 2, 1, "SAL"}, {8, 2, 1, "A"}}},
+    {"a repeated block is acknowledged, not stored", 1,
+     {{1, 1, 8, "SA"}, {6, 1, 8, "A"}, {7, 2, 1, "SAL"}, {8, 2, 1, "A"}}},
+    {"a copy made by the network is not answered", 1,
+     {{1, 1, 8, "SA"}, {2, 1, 8, ""}, {3, 1, 8, ""}, {4, 2, 1, "SAL"}}},
     {"a block from the future", 1, {{1, 2, 8, "A"}, {2, 1, 8, "SA"}}},
-    {"windows",
-     3,
-     {{1, 1, 8, "S"}, {1, 2, 8, "S"}, {1, 3, 8, "SA"}, {2, 4, 8, "S"}, {2, 5, 0, "SAL"}}},
-    {"a gap is answered once",
-     4,
+    {"windows", 3, {{1, 1, 8, "S"}, {1, 2, 8, "S"}, {1, 3, 8, "SA"}, {2, 4, 8, "S"}, {2, 5, 0, "SAL"}}},
+    {"a gap is answered once", 4,
      {{1, 1, 8, "S"}, {1, 3, 8, "A"}, {1, 4, 8, ""}, {2, 2, 8, "S"}, {2, 4, 8, "A"}}},
+    {"copies of what the next ACK covers", 4,
+     {{1, 1, 8, "S"}, {1, 1, 8, ""}, {1, 2, 8, "S"}, {9, 2, 8, ""}, {9, 3, 8, "S"}, {9, 4, 8, "SA"}}},
     {"an ACK that was lost", 1, {{1, 1, 8, "SA"}, {6, TICK, 0, "A"}, {7, 2, 8, "SA"}}},
     {"silence", 1, {{1, 1, 8, "SA"}, {31000, TICK, 0, "X"}}},
     {"nothing is stored behind the last", 1, {{1, 1, 3, "SAL"}, {2, 2, 3, "A"}}},
 };
+// clang-format on
 
 static void start(struct jf_tftp_receiver *receiver, uint32_t windowsize) {
     struct jf_tftp_timer timer;
@@ -263,7 +265,7 @@ struct weather {
 static const struct weather weathers[] = {
     {1, 0, 0, 0, 1.0, 700},    {1, 1, 0, 0, 1.01, 750},      {1, 50, 0, 0, 1.2, 4000},
     {1, 0, 1000, 0, 1.0, 700}, {1, 0, 1000, 500, 1.0, 2500}, {1, 100, 100, 100, 1.5, 8000},
-    {16, 0, 0, 0, 1.0, 100},   {16, 1, 0, 0, 1.05, 150},     {16, 20, 20, 20, 5.0, 300},
+    {16, 0, 0, 0, 1.0, 100},   {16, 1, 0, 0, 1.05, 150},     {16, 20, 20, 20, 5.0, 5000},
     {64, 0, 0, 0, 1.0, 60},    {64, 1, 0, 0, 1.2, 200},      {64, 0, 1000, 0, 1.1, 300},
     {64, 0, 0, 50, 20.0, 300},
 };

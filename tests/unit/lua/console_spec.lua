@@ -374,6 +374,37 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
         end)
     end)
 
+    it("echoes what it receives to stderr, clean and without secrets", function()
+        local peer <close> = peers.pty()
+        local script = assert(io.open(peer.dir .. "/script.lua", "w"))
+        script:write(([[
+            require("jflash.job").secret("sesame-open")
+            local console = require("jflash.console")
+            local con <close> = assert(console.open(%q))
+            con:echo(true)
+            assert(con:send("go\n"))
+            assert(con:expect("end\n", { timeout_s = 20 }))
+            con:echo(false)
+            assert(con:send("on\n"))
+            assert(con:expect("silent", { timeout_s = 20 }))
+        ]]):format(peer.where))
+        script:close()
+        local program = peers.output("readlink /proc/$PPID/exe")
+        local command = "%s run %s/script.lua 2>%s/stderr; echo $? >%s/status"
+        os.execute("(" .. command:format(program, peer.dir, peer.dir, peer.dir) .. ") &")
+        assert.is_truthy(peer.board:expect("go\n", { timeout_s = 20 }))
+        peer.board:send("a \27[1msesame-")
+        peer.board:send("open\27[0m\r\nend\n")
+        assert.is_truthy(peer.board:expect("on\n", { timeout_s = 20 }))
+        peer.board:send("silent")
+        local status = peers.await("the program", function()
+            local text = peers.content(peer.dir .. "/status")
+            return text ~= "" and text
+        end)
+        assert.equal("a [redacted]\nend\n", peers.content(peer.dir .. "/stderr"))
+        assert.equal("0\n", status)
+    end)
+
     describe("attach", function()
         -- Runs `attach` in a process of its own, whose terminal is a pty of socat's;
         -- `person` sits at that terminal.
@@ -442,6 +473,19 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
             sink.file:close()
             assert.is_truthy(peer.board:expect("two\n", { timeout_s = 20 }))
             con:close()
+        end)
+
+        it("ends when its output cannot be written", function()
+            local peer <close> = peers.flood()
+            local fifo = peer.dir .. "/fifo"
+            local input = peers.open(fifo, "r+", "mkfifo " .. fifo)
+            local full = peers.open("/dev/full", "w")
+            local ends = { input_fd = input.number, output_fd = full.number }
+            local _, message, code = peer.board:attach(ends)
+            input.file:close()
+            full.file:close()
+            assert.equal("io", code)
+            assert.equal("board: attach: the output cannot be written", message)
         end)
 
         it("is cancelled", function()
