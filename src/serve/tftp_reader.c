@@ -85,7 +85,7 @@ static enum jf_code encode_block(struct jf_tftp_reader *reader, struct jf_tftp_p
             continue;
         }
         const uint8_t *bytes;
-        size_t len;
+        size_t len = 0;
         enum jf_code code = from_chunk(reader, place->offset, 512, &bytes, &len, err);
         if (code != JF_OK)
             return code;

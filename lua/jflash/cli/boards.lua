@@ -5,7 +5,7 @@ local json = require("jflash.json")
 local options = require("jflash.cli.options")
 local sys = require("jflash.sys")
 
-local M = { summary = "List the boards that are configured or built in." }
+local M = {}
 
 function M.define(command)
     command:option("--config", "A configuration file that is read before the others.")

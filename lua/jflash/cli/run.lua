@@ -3,7 +3,7 @@
 local recipes = require("jflash.recipe")
 local scripts = require("jflash.scripts")
 
-local M = { summary = "Run a Lua script, or a recipe with the options of flash." }
+local M = {}
 
 local EXAMPLES = [[
 A script that returns a recipe is run like flash, with the same options:
