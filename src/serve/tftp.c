@@ -197,7 +197,7 @@ static void stop_thread(struct jf_tftp *server) {
 }
 
 static void end_transfers(struct jf_tftp *server) {
-    struct jf_tftp_refusal tell;
+    struct jf_tftp_refusal tell = {.code = JF_TFTP_UNDEFINED};
     jf_tftp_refuse(&tell, JF_TFTP_UNDEFINED, "the server stops");
     for (size_t i = 0; i < server->transfer_count; i++) {
         if (server->transfers[i]->info->state == JF_TFTP_ACTIVE)

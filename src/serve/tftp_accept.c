@@ -232,7 +232,7 @@ static void accept_request(struct jf_tftp *server, const uint8_t *packet, size_t
 // Neither a request nor, in single-port mode, part of a transfer. An ERROR is never
 // answered: two servers would talk forever.
 static void accept_stray(struct jf_tftp *server, unsigned opcode, const struct arrival *arrival) {
-    struct jf_tftp_refusal refusal;
+    struct jf_tftp_refusal refusal = {.code = JF_TFTP_UNDEFINED};
     if (opcode == JF_TFTP_DATA || opcode == JF_TFTP_ACK) {
         jf_tftp_refuse(&refusal, JF_TFTP_UNKNOWN_TID, "no such transfer");
         answer_error(server, arrival, &refusal);

@@ -84,7 +84,7 @@ static enum jf_code encode_block(struct jf_tftp_reader *reader, struct jf_tftp_p
             place->pending = -1;
             continue;
         }
-        const uint8_t *bytes;
+        const uint8_t *bytes = NULL;
         size_t len = 0;
         enum jf_code code = from_chunk(reader, place->offset, 512, &bytes, &len, err);
         if (code != JF_OK)
