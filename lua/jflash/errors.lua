@@ -61,12 +61,16 @@ end
 ---@param value any|nil      the primitive's first result
 ---@param message any        its message, or its second result
 ---@param code any           its code, or its third result
----@param hint string|nil
-function M.check(class, value, message, code, hint)
+---@param detail string|nil  a hint, or the name of an errno, which says no more than the message
+function M.check(class, value, message, code, detail)
     if value ~= nil then
         return value, message, code
     end
-    return M.raise({ class = class, code = code or "io", message = message, hint = hint })
+    local is_errno = type(detail) == "string" and detail:find("^E[%u%d]+$")
+    return M.raise({
+        class = class, code = code or "io", message = message,
+        hint = not is_errno and detail or nil,
+    })
 end
 
 --- Any error value as an error object: a plain one is a bug of ours or of a

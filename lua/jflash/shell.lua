@@ -296,7 +296,7 @@ end
 ---@param text string
 ---@param path string
 function Shell:put(http, text, path)
-    local served = http:offer("script-" .. sys.random_hex(4), { bytes = text })
+    local served <close> = http:offer("script-" .. sys.random_hex(4), { bytes = text })
     local fetched = ("%s > %s"):format(self:fetch(served.url), path)
     local _, status = self:frame(fetched, { timeout_s = 30 })
     if status ~= 0 then
@@ -309,7 +309,6 @@ function Shell:put(http, text, path)
         })
     end
     local output = self:run("sha256sum " .. path)
-    http:withdraw(served.name)
     local got, expected = output:match("%x+"), image.sha256(text)
     if got ~= expected then
         self.console:fail({ code = "checksum", at = "shell",

@@ -33,7 +33,7 @@ describe("a board that never shows a U-Boot prompt", function()
             name = "because its autoboot cannot be stopped",
             options = { interruptible = false, autoboot_s = 1 },
             status = 5, step = "interrupt", within_s = 4, storage = UNTOUCHED,
-            console = "BOOTP broadcast", message = "no U-Boot prompt",
+            console = "debian login: ", message = "no U-Boot prompt",
         },
         {
             name = "because its prompt is another one", options = { prompt = "J7> " },

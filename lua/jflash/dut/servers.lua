@@ -70,14 +70,23 @@ function Http:face(board_address)
     end
 end
 
---- Makes a content fetchable.
+-- What is offered; closing it withdraws it.
+local Offer = {}
+Offer.__index = Offer
+
+function Offer:__close()
+    self.http:withdraw(self.name)
+end
+
+--- Makes a content fetchable until it is withdrawn, or its offer is closed:
+--- `local offered <close> = http:offer(...)`.
 ---@param name string
 ---@param content table  {file=} or {bytes=} or {stream=}, see jflash.http
 ---@return {name: string, url: string}
 function Http:offer(name, content)
     self.server:remove(name) -- of an attempt before
     local path = errors.check("host", self.server:add(name, content))
-    return { name = name, url = self.base .. path }
+    return setmetatable({ name = name, url = self.base .. path, http = self }, Offer)
 end
 
 ---@param name string
