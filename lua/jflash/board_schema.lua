@@ -142,6 +142,7 @@ local TARGET = schema.record({
 }, { check = check_target })
 
 local TIMEOUTS = schema.record({
+    load_stall_s = seconds(20.0),
     boot_s = seconds(180.0),
     login_s = seconds(60.0),
     command_s = seconds(30.0),

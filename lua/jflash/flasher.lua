@@ -59,7 +59,7 @@ local function configure(dut, method, interface)
         return
     end
     dut.shell:run(("udhcpc -i %s -n -q -t 8 -T 2 >/dev/null 2>&1"):format(interface), {
-        timeout_s = 40,
+        timeout_s = dut.board.timeouts.network_s,
         hint = "the flasher got no address by DHCP; flasher.network: static uses U-Boot's",
     })
 end

@@ -29,6 +29,14 @@ void jf_tftp_settle(struct jf_tftp *server, struct jf_tftp_transfer *transfer, i
     jf_event_raise(&server->ended);
 }
 
+// Closing the socket would not do: a process being spawned elsewhere may hold a copy
+// of the descriptor for a moment, and with it the kernel's pointer to the transfer.
+static void forget(const struct jf_tftp *server, struct jf_tftp_transfer *transfer) {
+    if (transfer->link.own)
+        epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, transfer->link.fd, NULL);
+    jf_tftp_transfer_free(transfer);
+}
+
 // Ticks what is due, frees what is over, and finds out when to wake next. The sum
 // of all this is small because due_ns is only a lower bound: it is not run for
 // every packet.
@@ -42,7 +50,7 @@ static void sweep(struct jf_tftp *server, int64_t now_ns) {
         jf_tftp_transfer_tick(transfer, server->scratch, now_ns);
         jf_tftp_settle(server, transfer, now_ns);
         if (transfer->over)
-            jf_tftp_transfer_free(transfer);
+            forget(server, transfer);
         else
             server->transfers[kept++] = transfer;
     }

@@ -32,6 +32,7 @@ local ERROR_BYTES = 2000
 
 ---@class jflash.dut.Console
 ---@field name string
+---@field is_lost boolean  it hung up: it must be opened again
 local Console = {}
 Console.__index = Console
 
@@ -60,6 +61,7 @@ function Console:open(where, transcript)
         errors.check("host", self.raw:transcript(self.transcript_path))
     end
     self.raw:echo(self.debug or false)
+    self.is_lost = false
     self.hint = hint
 end
 
@@ -94,6 +96,7 @@ end
 function Console:fail(fields)
     fields.class = fields.class or "board"
     fields.console = self:last_lines()
+    self.is_lost = self.is_lost or fields.code == "closed"
     return errors.raise(fields)
 end
 

@@ -103,7 +103,7 @@ function Dut:power_cycle()
     take_power(self)
     self.console:phase("quiet")
     self.shell = nil
-    if not self.power.console_moves and not self.console.raw then
+    if not self.power.console_moves and (self.console.is_lost or not self.console.raw) then
         self:open_console()
     end
     -- A board that is known to be off needs no time to lose its charge.
