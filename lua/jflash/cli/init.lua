@@ -86,6 +86,22 @@ local function build(args)
     return parser
 end
 
+--- Ends the program with the help of a command, or of the whole.
+---@param topic string|nil
+function M.help(topic)
+    local parser = build({ topic })
+    for _, command in ipairs(parser._commands) do
+        if command._name == topic then
+            answer(command:get_help() .. "\n")
+        end
+    end
+    if topic then
+        errors.raise({ class = "config", code = "usage", message = ("no command '%s'"):format(topic),
+            hint = "jflash --help lists them" })
+    end
+    answer(parser:get_help() .. "\n")
+end
+
 local function usage_error(parser, message)
     errors.raise({
         class = "config",
@@ -115,17 +131,10 @@ local function parse(args)
     local parser = build(args)
     parser.error = usage_error
     local values = parser:parse(args)
-    if values.command == "help" and values.topic then
-        M.parse(nil, { values.topic, "--help" })
-    end
     if not values.command or values.command == "help" then
-        answer(parser:get_help() .. "\n")
+        M.help(values.topic)
     end
     return values
-end
-
-function M.parse(_, args)
-    return parse(args)
 end
 
 local function run(args)

@@ -31,7 +31,7 @@ end
 
 function M.run(values)
     if values.script == "--help" or values.script == "-h" then
-        return require("jflash.cli").parse(nil, { "help", "run" })
+        require("jflash.cli").help("run")
     end
     local chunk = scripts.load(values.script)
     arg = table.move(values.args, 1, #values.args, 1, { [0] = values.script }) -- luacheck: globals arg
