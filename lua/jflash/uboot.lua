@@ -18,6 +18,8 @@ local LONGEST_LINE = 500
 local CTRL_C = "\3"
 -- Seconds an echo may lag behind the last character, at most.
 local ECHO_S = 2
+-- An echo that has begun does not pause this long.
+local ECHO_QUIET_S = 0.4
 local PROMPT_S = 5
 -- Seconds that the prompt may come behind a command's last word.
 local PROMPT_BEHIND_S = 1
@@ -143,11 +145,30 @@ function UBoot:clear_line()
     })
 end
 
+-- Waits for the echo of `line`; nil when it came damaged: then it ends, and the rest
+-- is silence.
+local function await_echo(self, line)
+    local deadline = job.now() + ECHO_S + #line / 1000
+    local seen = ""
+    repeat
+        local match = self.console:try_expect(line, { timeout_s = ECHO_QUIET_S })
+        if match then
+            return match
+        end
+        local now = self.console:pending()
+        if now ~= "" and now == seen then
+            return nil
+        end
+        seen = now
+    until job.now() >= deadline
+    return nil
+end
+
 -- Types `line` once; true when its echo came back as typed. What is typed ends in
 -- a space, so that a last character that was doubled does no harm.
 local function type_once(self, line)
     self.console:send(line, { cps = self.pace:cps() })
-    local match = self.console:try_expect(line, { timeout_s = ECHO_S + #line / 1000 })
+    local match = await_echo(self, line)
     return match ~= nil and not match.before:find("%S")
 end
 

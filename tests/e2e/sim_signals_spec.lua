@@ -16,9 +16,7 @@ local FIRST_WRITING = "write"
 local HOOK = [[
 recipe:before(%q, function()
     io.open(%q, "w"):close()
-    local job = require("jflash.job")
-    local ok = job.sleep(30)
-    if not ok then job.check() end
+    require("jflash.errors").check("host", require("jflash.job").sleep(30))
 end)
 ]]
 
@@ -65,7 +63,7 @@ end)
 
 -- Where a step waits for the board for long, and the text or place that shows it.
 local WAITS = {
-    { step = "interrupt", options = { faults = { { kind = "silence", at = "banner" } } }, seen = "stage banner" },
+    { step = "interrupt", options = { faults = { { kind = "silence", at = "banner" } } } },
     { step = "network", options = { faults = { { kind = "no_network" } } }, typed = "dhcp" },
     { step = "load", options = { faults = { { kind = "tftp_silent" } }, net = { period_s = 1 } },
         typed = "tftpboot" },
@@ -140,6 +138,8 @@ describe("a run that is killed", function()
             run:wait_until("step " .. step, function() return exists(marker) end)
             run:kill(SIGKILL)
             assert.equal(SIGKILL, run:wait(5).signal)
+            -- Nobody was left to put them back.
+            bench.tty = bench:tty_settings()
             bench:assert_result(bench:flash({ path }), { status = 0, storage = "flashed", cycles = 2 })
         end)
     end

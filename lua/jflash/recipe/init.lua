@@ -94,6 +94,8 @@ function Recipe:after(step, hook)
 end
 
 local function do_step(recipe, name, dut)
+    -- A step that never waits would not notice.
+    errors.check("host", job.check())
     for _, hook in ipairs(recipe.hooks.before[name] or {}) do
         hook(dut)
     end
