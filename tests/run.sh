@@ -105,7 +105,7 @@ peers() {
 e2e() {
     ./dev build release || exit 1
     ./dev build asan || exit 1
-    ./dev bundle qemu-arm64 || exit 1
+    tests/e2e/prepare.sh || exit 1
     specs release 2400 tests/e2e
 }
 

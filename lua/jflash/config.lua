@@ -21,7 +21,8 @@ local FILE = "jflash.yaml"
 local BUILT_IN = "built in"
 local WRITABLE_BY_OTHERS = 18 -- octal 022
 -- Their relative values count from the folder of the file that has them.
-local PATH_KEYS = { "bundle", "recipe", "cacert", "cache_dir" }
+-- A value without a slash is a name that is looked up (bundle.lua, scripts.lua).
+local PATH_KEYS = { "bundle", "recipe" }
 
 ---@class jflash.config.options
 ---@field config string? read this file instead of searching
@@ -250,7 +251,8 @@ end
 local function resolve_paths(value, board, positions)
     for _, key in ipairs(PATH_KEYS) do
         local path = value[key]
-        if path and not (key == "bundle" and M.is_reference(path)) then
+        local is_name = path and not path:find("/", 1, true)
+        if path and not is_name and not (key == "bundle" and M.is_reference(path)) then
             value[key] = absolute(path, (base_directory(board, positions[key])))
         end
     end

@@ -20,6 +20,8 @@ local M = {}
 ---@field console string|nil  the last lines that the board said
 ---@field retry integer|nil   how often trying again may help: nil as its class says, 0 never
 ---@field at string|nil       what the board still answers: "uboot" or "shell"
+---@field errno string|nil     "ENOSPC", when the operating system refused
+---@field errno string|nil     "ENOSPC", when the operating system refused
 ---@field cleanup string[]|nil  clean-ups that failed while this error unwound
 ---@field traceback string|nil  for class "bug"
 local Error = { __name = "jflash.error" }
@@ -66,10 +68,13 @@ function M.check(class, value, message, code, detail)
     if value ~= nil then
         return value, message, code
     end
-    local is_errno = type(detail) == "string" and detail:find("^E[%u%d]+$")
+    local is_errno = detail ~= nil and detail:find("^E%u+$") ~= nil
     return M.raise({
-        class = class, code = code or "io", message = message,
+        class = class,
+        code = code or "io",
+        message = message,
         hint = not is_errno and detail or nil,
+        errno = is_errno and detail or nil,
     })
 end
 

@@ -7,7 +7,7 @@
 -- so no wait looks for a bare "#".
 --
 -- Only short lines are typed. What is longer, and all that writes on storage,
--- goes over as a script by HTTP: Shell:script.
+-- goes over as a script by HTTP: Shell:put.
 
 local errors = require("jflash.errors")
 local image = require("jflash.image")
@@ -236,7 +236,7 @@ function Shell:frame(command, options)
     if #M.quote(command) > LONGEST_LINE or command:find("\n") then
         errors.raise({ class = "config", code = "limit",
             message = ("command of %d characters is too long to be typed"):format(#command),
-            hint = "send it with shell:script" })
+            hint = "send it with shell:put" })
     end
     local nonce = start(self, command, options.tries or TRIES)
     return finish(self, nonce, command, options.timeout_s)

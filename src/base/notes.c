@@ -17,7 +17,7 @@ struct note {
 
 struct jf_notes {
     pthread_mutex_t lock;
-    SLIST_HEAD(, note) list;
+    SLIST_HEAD(note_list, note) list;
 };
 
 struct jf_notes *jf_notes_new(void) {

@@ -223,13 +223,20 @@ static int sys_temp_dir(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"mkdir", sys_mkdir},           {"stat", sys_stat},
-    {"read_file", sys_read_file},   {"write_file", sys_write_file},
-    {"remove", sys_remove},         {"remove_tree", sys_remove_tree},
-    {"rename", sys_rename},         {"list", sys_list},
-    {"realpath", sys_realpath},     {"make_sparse", sys_make_sparse},
-    {"free_bytes", sys_free_bytes}, {"cwd", sys_cwd},
-    {"temp_dir", sys_temp_dir},     {"spool", sys_spool},
+    {"mkdir", sys_mkdir},
+    {"stat", sys_stat},
+    {"read_file", sys_read_file},
+    {"write_file", sys_write_file},
+    {"remove", sys_remove},
+    {"remove_tree", sys_remove_tree},
+    {"rename", sys_rename},
+    {"list", sys_list},
+    {"realpath", sys_realpath},
+    {"make_sparse", sys_make_sparse},
+    {"free_bytes", sys_free_bytes},
+    {"cwd", sys_cwd},
+    {"temp_dir", sys_temp_dir},
+    {"spool", sys_spool},
     {NULL, NULL},
 };
 

@@ -444,6 +444,12 @@ enum jf_code jf_pipeline_wait(struct jf_pipeline *pipeline, jf_deadline deadline
 
 enum jf_code jf_pipeline_result(const struct jf_pipeline *pipeline,
                                 struct jf_pipeline_result *ret_result, struct jf_error *err) {
+    // Reading the flag also makes what was written before it visible.
+    if (!atomic_load(&pipeline->done)) {
+        *ret_result = (struct jf_pipeline_result){0};
+        return jf_fail(err, JF_TIMEOUT, "%s: is still being read",
+                       jf_source_name(pipeline->source));
+    }
     *ret_result = pipeline->result;
     if (pipeline->failure.code != JF_OK)
         *err = pipeline->failure;

@@ -29,6 +29,14 @@ void jf_tftp_settle(struct jf_tftp *server, struct jf_tftp_transfer *transfer, i
     jf_event_raise(&server->ended);
 }
 
+// Closing the socket would not do: a process being spawned elsewhere may hold a copy
+// of the descriptor for a moment, and with it the kernel's pointer to the transfer.
+static void forget(const struct jf_tftp *server, struct jf_tftp_transfer *transfer) {
+    if (transfer->link.own)
+        epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, transfer->link.fd, NULL);
+    jf_tftp_transfer_free(transfer);
+}
+
 // Ticks what is due, frees what is over, and finds out when to wake next. The sum
 // of all this is small because due_ns is only a lower bound: it is not run for
 // every packet.
@@ -42,7 +50,7 @@ static void sweep(struct jf_tftp *server, int64_t now_ns) {
         jf_tftp_transfer_tick(transfer, server->scratch, now_ns);
         jf_tftp_settle(server, transfer, now_ns);
         if (transfer->over)
-            jf_tftp_transfer_free(transfer);
+            forget(server, transfer);
         else
             server->transfers[kept++] = transfer;
     }
@@ -189,7 +197,7 @@ static void stop_thread(struct jf_tftp *server) {
 }
 
 static void end_transfers(struct jf_tftp *server) {
-    struct jf_tftp_refusal tell;
+    struct jf_tftp_refusal tell = {.code = JF_TFTP_UNDEFINED};
     jf_tftp_refuse(&tell, JF_TFTP_UNDEFINED, "the server stops");
     for (size_t i = 0; i < server->transfer_count; i++) {
         if (server->transfers[i]->info->state == JF_TFTP_ACTIVE)

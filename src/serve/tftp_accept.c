@@ -41,18 +41,23 @@ static void answer_error(struct jf_tftp *server, const struct arrival *arrival,
     jf_tftp_link_send(&link, packet, jf_tftp_put_error(packet, refusal));
 }
 
+// Drops the oldest entry that has ended.
+static void drop_oldest(struct jf_tftp *server) {
+    size_t i = 0;
+    while (i < server->info_count && server->infos[i]->state == JF_TFTP_ACTIVE)
+        i++;
+    if (i == server->info_count)
+        return;
+    free(server->infos[i]);
+    server->info_count--;
+    for (; i < server->info_count; i++)
+        server->infos[i] = server->infos[i + 1];
+}
+
 // Makes room in the history, then adds an entry; NULL when memory is out.
 static struct jf_tftp_info *new_info(struct jf_tftp *server) {
-    size_t ended = server->info_count - server->transfer_count;
-    for (size_t i = 0; ended >= JF_TFTP_HISTORY && i < server->info_count; i++) {
-        if (server->infos[i]->state == JF_TFTP_ACTIVE)
-            continue;
-        free(server->infos[i]);
-        memmove(&server->infos[i], &server->infos[i + 1],
-                (server->info_count - i - 1) * sizeof server->infos[0]);
-        server->info_count--;
-        break;
-    }
+    if (server->info_count - server->transfer_count >= JF_TFTP_HISTORY)
+        drop_oldest(server);
     struct jf_tftp_info *info = calloc(1, sizeof *info);
     if (info)
         server->infos[server->info_count++] = info;
@@ -212,7 +217,7 @@ static bool is_repeated(struct jf_tftp *server, const struct jf_tftp_request *re
 static void accept_request(struct jf_tftp *server, const uint8_t *packet, size_t len,
                            const struct arrival *arrival) {
     struct jf_tftp_request request;
-    struct jf_tftp_refusal refusal;
+    struct jf_tftp_refusal refusal = {.code = JF_TFTP_UNDEFINED};
     server->stats.requests++;
     if (!jf_tftp_parse_request(packet, len, &request, &refusal)) {
         server->stats.malformed++;
@@ -227,7 +232,7 @@ static void accept_request(struct jf_tftp *server, const uint8_t *packet, size_t
 // Neither a request nor, in single-port mode, part of a transfer. An ERROR is never
 // answered: two servers would talk forever.
 static void accept_stray(struct jf_tftp *server, unsigned opcode, const struct arrival *arrival) {
-    struct jf_tftp_refusal refusal;
+    struct jf_tftp_refusal refusal = {.code = JF_TFTP_UNDEFINED};
     if (opcode == JF_TFTP_DATA || opcode == JF_TFTP_ACK) {
         jf_tftp_refuse(&refusal, JF_TFTP_UNKNOWN_TID, "no such transfer");
         answer_error(server, arrival, &refusal);

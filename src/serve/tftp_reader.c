@@ -43,8 +43,9 @@ static enum jf_code from_chunk(struct jf_tftp_reader *reader, uint64_t offset, s
     if (!inside) {
         reader->chunk_len = 0;
         size_t fill = left < CHUNK ? (size_t)left : CHUNK;
-        if (jf_content_pread(reader->content, reader->chunk, fill, offset, err) != JF_OK)
-            return err->code;
+        enum jf_code code = jf_content_pread(reader->content, reader->chunk, fill, offset, err);
+        if (code != JF_OK)
+            return code;
         reader->chunk_at = offset;
         reader->chunk_len = fill;
     }
@@ -83,10 +84,11 @@ static enum jf_code encode_block(struct jf_tftp_reader *reader, struct jf_tftp_p
             place->pending = -1;
             continue;
         }
-        const uint8_t *bytes;
-        size_t len;
-        if (from_chunk(reader, place->offset, 512, &bytes, &len, err) != JF_OK)
-            return err->code;
+        const uint8_t *bytes = NULL;
+        size_t len = 0;
+        enum jf_code code = from_chunk(reader, place->offset, 512, &bytes, &len, err);
+        if (code != JF_OK)
+            return code;
         for (size_t i = 0; i < len && used < reader->blksize && place->pending < 0; i++) {
             place->pending = pair_of(bytes[i], &out[used++]);
             place->offset++;
@@ -114,14 +116,16 @@ static enum jf_code read_netascii(struct jf_tftp_reader *reader, uint64_t first,
                                   uint8_t *scratch, size_t *ret_len, struct jf_error *err) {
     if (reader->place.block != first) {
         reader->place = reader->mark;
-        if (skip_to(reader, &reader->place, first, err) != JF_OK)
-            return err->code;
+        enum jf_code code = skip_to(reader, &reader->place, first, err);
+        if (code != JF_OK)
+            return code;
     }
     size_t used = 0;
     for (uint64_t i = 0; i < count; i++) {
         size_t len;
-        if (encode_block(reader, &reader->place, scratch + used, &len, err) != JF_OK)
-            return err->code;
+        enum jf_code code = encode_block(reader, &reader->place, scratch + used, &len, err);
+        if (code != JF_OK)
+            return code;
         used += len;
         if (len < reader->blksize)
             break;

@@ -43,14 +43,15 @@ void jf_tftp_transfer_fail(struct jf_tftp_transfer *transfer, const struct jf_tf
         jf_tftp_link_send(&transfer->link, packet, jf_tftp_put_error(packet, tell));
     }
     transfer->info->state = JF_TFTP_FAILED;
-    snprintf(transfer->info->error, sizeof transfer->info->error, "%s", reason);
+    snprintf(transfer->info->error, sizeof transfer->info->error, "%.*s",
+             (int)sizeof transfer->info->error - 1, reason);
     transfer->over = true;
 }
 
 // The client's text stays general: local paths are none of its business.
 static void fail_local(struct jf_tftp_transfer *transfer, const char *text,
                        const struct jf_error *err) {
-    struct jf_tftp_refusal tell;
+    struct jf_tftp_refusal tell = {.code = JF_TFTP_UNDEFINED};
     jf_tftp_refuse(&tell, err->code == JF_LIMIT ? JF_TFTP_FULL : JF_TFTP_UNDEFINED, "%s", text);
     jf_tftp_transfer_fail(transfer, &tell, err->message);
 }
@@ -243,7 +244,7 @@ void jf_tftp_transfer_again(struct jf_tftp_transfer *transfer, struct jf_tftp_sc
 }
 
 static void bad_packet(struct jf_tftp_transfer *transfer) {
-    struct jf_tftp_refusal tell;
+    struct jf_tftp_refusal tell = {.code = JF_TFTP_UNDEFINED};
     jf_tftp_refuse(&tell, JF_TFTP_ILLEGAL, "unexpected packet");
     jf_tftp_transfer_fail(transfer, &tell, "the client sent a packet that does not belong here");
 }

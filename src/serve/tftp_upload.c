@@ -75,8 +75,9 @@ enum jf_code jf_tftp_upload_write(struct jf_tftp_upload *upload, const uint8_t *
 
 enum jf_code jf_tftp_upload_commit(struct jf_tftp_upload *upload,
                                    char ret_sha256[JF_SHA256_HEX_SIZE], struct jf_error *err) {
-    if (upload->cr && append(upload, (const uint8_t *)"\r", 1, err) != JF_OK)
-        return err->code;
+    enum jf_code code = upload->cr ? append(upload, (const uint8_t *)"\r", 1, err) : JF_OK;
+    if (code != JF_OK)
+        return code;
     upload->cr = false;
     int fd = upload->fd;
     upload->fd = -1;

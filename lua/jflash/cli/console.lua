@@ -5,7 +5,7 @@ local duts = require("jflash.dut")
 local log = require("jflash.log")
 local options = require("jflash.cli.options")
 
-local M = { summary = "A live terminal on a board's console." }
+local M = {}
 
 function M.define(command)
     options.board(command)

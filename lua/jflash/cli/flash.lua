@@ -7,7 +7,7 @@ local log = require("jflash.log")
 local options = require("jflash.cli.options")
 local scripts = require("jflash.scripts")
 
-local M = { summary = "Flash an image onto a board's storage." }
+local M = {}
 
 local EXAMPLES = [[
 Examples:

@@ -8,7 +8,7 @@ local options = require("jflash.cli.options")
 local powers = require("jflash.power")
 local sys = require("jflash.sys")
 
-local M = { summary = "Switch a board's power on or off, or read it." }
+local M = {}
 
 local EXAMPLES = [[
 Examples:

@@ -7,6 +7,7 @@
 
 local consoles = require("jflash.console")
 local errors = require("jflash.errors")
+local job = require("jflash.job")
 
 local M = {}
 
@@ -55,6 +56,11 @@ function Console:open(where, transcript)
     self.raw = errors.check("host", consoles.open(where, {
         name = self.name,
         baudrate = self.config.baudrate,
+        bytesize = self.config.bytesize,
+        parity = self.config.parity,
+        stopbits = self.config.stopbits,
+        flow = self.config.flow,
+        hupcl = not self.config.disable_hupcl,
         timeout_s = 10,
     }))
     if self.transcript_path then
@@ -147,7 +153,11 @@ end
 --- Lets time pass, but not past a failure pattern of the phase.
 ---@param seconds number
 function Console:watch(seconds)
-    self:try_expect({}, { timeout_s = seconds })
+    if #phases[self.phase_name] > 0 then
+        self:try_expect({}, { timeout_s = seconds })
+    else
+        errors.check("host", job.sleep(seconds))
+    end
 end
 
 ---@param text string

@@ -6,7 +6,6 @@
 -- owns what must be put back: closing it switches off what the run switched on.
 
 local consoles = require("jflash.dut.console")
-local errors = require("jflash.errors")
 local job = require("jflash.job")
 local lock = require("jflash.lock")
 local log = require("jflash.log")

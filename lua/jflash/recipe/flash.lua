@@ -117,7 +117,8 @@ local function watch_transfer(dut, file)
         dut.tftp.windowsize = 1
         dut.console:fail({
             code = "timeout",
-            at = "uboot",
+            -- Where nothing arrives any more, the board's network may be stuck.
+            at = arrived and "uboot" or nil,
             message = ("TFTP of %s stood still for %g s: %s"):format(file.file, stall_s, seen),
             hint = arrived and "a lossy link? Trying again asks for one packet at a time"
                 or "is this host reachable from the board: firewall, route, VLAN, UDP port 69?",

@@ -139,7 +139,7 @@ end
 -- The earliest step that must be repeated. What the board still answers decides:
 -- its U-Boot prompt, its flasher's shell, or nothing but the power switch.
 local function resume_at(recipe, position, failure)
-    local answering = { uboot = "network", shell = recipe.order[position] }
+    local answering = { uboot = "load", shell = recipe.order[position] }
     if recipe.order[position] == "verify" then
         answering.shell = "write"
     end
