@@ -29,6 +29,8 @@ local DIGEST_DIGITS = 12
 local CTRL_C_S = 0.3
 local SILENT_TRIES = 2
 local COMMAND_S = 30
+-- What a damaged line leads to: the function's answer, or the shell's.
+local DAMAGED = "re:(?:![0-9a-f]{0,40}|not found|syntax error[^\\n]*)\\n"
 local LOGIN_AGAIN = "re:(?m)^\\S* ?login: "
 
 -- jf NUMBER DIGEST COMMAND: answers "!NUMBER" to a damaged line, else frames the
@@ -149,13 +151,13 @@ local function begin(self, command)
     local digest = image.sha256(nonce .. command):sub(1, DIGEST_DIGITS)
     self.console:send(("jf %s %s %s\n"):format(nonce, digest, M.quote(command)),
         { cps = self.pace:cps() })
-    local patterns = { "<" .. nonce .. "\n", "!" .. nonce, self.unfinished, LOGIN_AGAIN }
+    local patterns = { "<" .. nonce .. "\n", LOGIN_AGAIN, DAMAGED, self.unfinished }
     local match = self.console:try_expect(patterns, { timeout_s = BEGIN_S })
     if match and match.index == 1 then
         self.pace:intact()
         return nonce
     end
-    if match and match.index == 4 then
+    if match and match.index == 2 then
         self.console:fail({ code = "shell", message = "the flasher's shell has ended: it asks for a login again" })
     end
     self.pace:damaged()
