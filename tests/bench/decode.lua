@@ -13,6 +13,7 @@ local scratch = require("tests.support.scratch")
 
 local MIB = 1 << 20
 local SAMPLE_MIB = 64
+local COPIES = { gz = 2, zst = 6, lz4 = 8 }
 
 local dir <close> = scratch.new()
 local child = dir:write("prove.lua", [[
@@ -89,8 +90,57 @@ local function prepare()
     -- The dictionary of xz's default level; a low level to be done soon.
     dir:sh("xz -T1 -c --lzma2=preset=0,dict=8MiB sample > one.xz")
     dir:sh("xz -T2 -c --block-size=8MiB --lzma2=preset=0,dict=8MiB sample > blocks.xz")
+    -- Long enough that starting a process does not count.
     for name, packer in pairs({ gz = "gzip -6", zst = "zstd -q", lz4 = "lz4 -q" }) do
-        dir:sh(("%s -c < sample > part && cat part part part > sample.%s"):format(packer, name))
+        local copies = ("part "):rep(COPIES[name])
+        dir:sh(("%s -c < sample > part && cat %s > sample.%s"):format(packer, copies, name))
+    end
+end
+
+-- Files are named relative to the scratch folder: commands run there.
+local function bench_xz()
+    local slow = { mib = SAMPLE_MIB, rounds = 3 }
+    local function with(extra)
+        return setmetatable(extra, { __index = slow })
+    end
+    compare("xz, one block, one thread", ours("one.xz", 1), tool("xz -T1 -dc one.xz"),
+        with({ must = 0.97, aim = 1.0, memory_mib = 48 }))
+    compare("xz, blocks of 8 MiB, two threads", ours("blocks.xz", 2),
+        tool("xz -T1 -dc blocks.xz"), with({ must = 1.6, aim = 1.9, memory_mib = 100 }))
+    compare("xz, blocks of 8 MiB, two threads", ours("blocks.xz", 2),
+        tool("xz -T2 -dc blocks.xz"), slow)
+    compare("xz, one block, with SHA-256", ours("one.xz", 2, "digest"),
+        tool("busybox xzcat one.xz"), slow)
+end
+
+local function bench_fast()
+    local rows = {
+        { suffix = "gz", name = "gzip", command = "gzip -dc", must = 1.4, aim = 1.65 },
+        { suffix = "zst", name = "zstd", command = "zstd -qdc", must = 0.97, aim = 1.0 },
+        { suffix = "lz4", name = "lz4", command = "lz4 -qdc", must = 0.97, aim = 1.0 },
+    }
+    for _, row in ipairs(rows) do
+        local file = "sample." .. row.suffix
+        local mib = COPIES[row.suffix] * SAMPLE_MIB
+        compare(row.name, ours(file, 2), { command = row.command .. " " .. file, name = row.name },
+            { mib = mib, rounds = 7, must = row.must, aim = row.aim })
+        compare(row.name .. ", with SHA-256", ours(file, 2, "digest"),
+            { command = ("%s %s | openssl dgst -sha256 -r"):format(row.command, file),
+              name = row.command .. " | openssl dgst (output only)" }, { mib = mib, rounds = 3 })
+    end
+end
+
+prepare()
+    -- A disk image begins with something else than its files.
+    dir:sh(("{ head -c 4096 /dev/zero; tar -cf - -C /usr bin lib share/doc include; } | "
+        .. "head -c %dM > sample"):format(SAMPLE_MIB))
+    -- The dictionary of xz's default level; a low level to be done soon.
+    dir:sh("xz -T1 -c --lzma2=preset=0,dict=8MiB sample > one.xz")
+    dir:sh("xz -T2 -c --block-size=8MiB --lzma2=preset=0,dict=8MiB sample > blocks.xz")
+    -- Long enough that starting a process does not count.
+    for name, packer in pairs({ gz = "gzip -6", zst = "zstd -q", lz4 = "lz4 -q" }) do
+        local copies = ("part "):rep(COPIES[name])
+        dir:sh(("%s -c < sample > part && cat %s > sample.%s"):format(packer, copies, name))
     end
 end
 
