@@ -78,7 +78,7 @@ describe("jflash run", function()
     end
 
     it("passes arguments on and takes the exit status", function()
-        local path = script("print(table.concat({ ... }, " "), #arg, arg[2]); return 7")
+        local path = script([[print(table.concat({ ... }, ' '), #arg, arg[2]); return 7]])
         local result = jflash("run", path, "--own", "option")
         assert.equal("--own option\t2\toption\n", result.stdout)
         assert.equal(7, result.status)
