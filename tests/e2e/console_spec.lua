@@ -13,8 +13,10 @@ local function terminal(bench, args)
     local path = bench:path("terminal")
     local program = sys.realpath(os.getenv("JFLASH_PROGRAM") or "build/asan/jflash")
     local command = ("EXEC:'%s %s',pty,setsid,ctty,stderr"):format(program, table.concat(args, " "))
-    local process = assert(sys.spawn({ "socat", ("PTY,link=%s,raw,echo=0,wait-slave"):format(path), command },
-        { cwd = bench.dir, env = { JFLASH_TEST_MARK = bench.mark, HOME = bench.dir, XDG_STATE_HOME = false, XDG_CONFIG_HOME = false } }))
+    local master = ("PTY,link=%s,raw,echo=0,wait-slave"):format(path)
+    local process = assert(sys.spawn({ "socat", master, command },
+        { cwd = bench.dir, env = { JFLASH_TEST_MARK = bench.mark, HOME = bench.dir,
+            XDG_STATE_HOME = false, XDG_CONFIG_HOME = false } }))
     local deadline = job.now() + 10
     while not sys.stat(path) do
         assert(job.now() < deadline, "socat made no terminal")
