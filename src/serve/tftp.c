@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #define EVENTS 64
 #define DATAGRAMS 32 // taken from one socket before the others get their turn
+#define PATIENCE 32  // events without looking for a second packet, after a vain look
 
 void jf_tftp_settle(struct jf_tftp *server, struct jf_tftp_transfer *transfer, int64_t now_ns) {
     struct jf_tftp_info *info = transfer->info;
@@ -88,18 +90,36 @@ static void transfer_refused(struct jf_tftp *server, struct jf_tftp_transfer *tr
         jf_tftp_transfer_fail(transfer, NULL, "the client closed its port");
 }
 
+// Whether to look for another packet at once. A client on the same core has often
+// answered before our send returned, and then this saves going through epoll; where
+// it did not, looking is not tried again for a while.
+static bool look_again(struct jf_tftp_transfer *transfer, int looked) {
+    if (transfer->over || looked == DATAGRAMS)
+        return false;
+    if (transfer->patience == 0)
+        return true;
+    transfer->patience--;
+    return false;
+}
+
 static void transfer_ready(struct jf_tftp *server, struct jf_tftp_transfer *transfer,
                            int64_t now_ns) {
     struct jf_tftp_scratch *scratch = server->scratch;
     if (transfer->over)
         return;
-    // One datagram, not "until empty": an epoll event costs no more than the call
-    // that finds nothing, and in lock-step there never is a second one.
-    ssize_t len = recv(transfer->link.fd, scratch->input, sizeof scratch->input, 0);
-    if (len >= 0)
+    int looked = 0;
+    do {
+        ssize_t len = recv(transfer->link.fd, scratch->input, sizeof scratch->input, 0);
+        if (len < 0) {
+            transfer->patience = PATIENCE;
+            if (errno == ECONNREFUSED)
+                transfer_refused(server, transfer, now_ns);
+            break;
+        }
+        if (looked++ > 0)
+            now_ns = jf_now_ns();
         jf_tftp_transfer_packet(transfer, scratch, scratch->input, (size_t)len, now_ns);
-    else if (errno == ECONNREFUSED)
-        transfer_refused(server, transfer, now_ns);
+    } while (look_again(transfer, looked));
     jf_tftp_settle(server, transfer, now_ns);
 }
 
@@ -112,19 +132,27 @@ static void handle(struct jf_tftp *server, const struct epoll_event *event, int6
         transfer_ready(server, event->data.ptr, now_ns);
 }
 
+// Milliseconds for epoll_wait until `due_ns`, rounded up; -1 for never.
+static int wait_ms(int64_t due_ns, int64_t now_ns) {
+    if (due_ns == JF_NEVER)
+        return -1;
+    int64_t left_ms = (due_ns - now_ns + 999999) / 1000000;
+    return left_ms < 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+}
+
 static void *serve(void *argument) {
     struct jf_tftp *server = argument;
     struct epoll_event events[EVENTS];
-    jf_deadline due_ns = JF_NEVER;
+    int timeout_ms = -1;
     for (;;) {
-        int count = epoll_wait(server->epoll_fd, events, EVENTS, jf_deadline_left_ms(due_ns));
+        int count = epoll_wait(server->epoll_fd, events, EVENTS, timeout_ms);
         int64_t now_ns = jf_now_ns();
         pthread_mutex_lock(&server->lock);
         bool stopping = server->stopping;
         for (int i = 0; !stopping && i < count; i++)
             handle(server, &events[i], now_ns);
         sweep(server, now_ns);
-        due_ns = server->due_ns;
+        timeout_ms = wait_ms(server->due_ns, now_ns);
         pthread_mutex_unlock(&server->lock);
         if (stopping)
             return NULL;

@@ -198,9 +198,19 @@ static size_t send_each(const struct jf_tftp_link *link, struct jf_tftp_batch *b
     return sent > 0 ? (size_t)sent : 0;
 }
 
+// Lock-step's only case: copying a small block costs less than a gathering call.
+static bool send_single(const struct jf_tftp_link *link, struct jf_tftp_batch *batch,
+                        uint64_t block, const uint8_t *bytes, size_t len) {
+    jf_tftp_put_header(batch->single, JF_TFTP_DATA, block);
+    memcpy(batch->single + JF_TFTP_HEADER, bytes, len);
+    return send(link->fd, batch->single, JF_TFTP_HEADER + len, 0) >= 0;
+}
+
 size_t jf_tftp_link_send_blocks(struct jf_tftp_link *link, struct jf_tftp_batch *batch,
                                 uint64_t first, size_t count, uint32_t blksize,
                                 const uint8_t *bytes, size_t len) {
+    if (count == 1 && link->own && len <= sizeof batch->single - JF_TFTP_HEADER)
+        return send_single(link, batch, first, bytes, len);
     bool fits = count * (blksize + JF_TFTP_HEADER) <= JF_TFTP_DATAGRAM_MAX;
     lay_out(batch, first, count, blksize, bytes, len);
     if (count == 1 || (link->segments && fits)) {

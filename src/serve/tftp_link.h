@@ -33,6 +33,7 @@ struct jf_tftp_batch {
     uint8_t headers[JF_TFTP_BATCH][JF_TFTP_HEADER];
     struct iovec pieces[2 * JF_TFTP_BATCH];
     struct mmsghdr messages[JF_TFTP_BATCH];
+    uint8_t single[2048]; // one block with its header
 };
 
 // Binds `host` (an IPv4 address) and `port` (0: a free one, told in *ret_bound).

@@ -43,8 +43,7 @@ void jf_tftp_transfer_fail(struct jf_tftp_transfer *transfer, const struct jf_tf
         jf_tftp_link_send(&transfer->link, packet, jf_tftp_put_error(packet, tell));
     }
     transfer->info->state = JF_TFTP_FAILED;
-    snprintf(transfer->info->error, sizeof transfer->info->error, "%.*s",
-             (int)sizeof transfer->info->error - 1, reason);
+    snprintf(transfer->info->error, sizeof transfer->info->error, "%.255s", reason);
     transfer->over = true;
 }
 

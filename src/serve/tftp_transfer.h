@@ -26,6 +26,7 @@ struct jf_tftp_transfer {
     bool settled;              // the server has taken note of the end
     bool lingering;            // a complete write: still repeats its last ACK
     bool over;                 // to be freed
+    int patience;              // the server's: events before it looks for more at once
     int64_t due_ns;            // when jf_tftp_transfer_tick is wanted
 
     struct jf_tftp_sender sender;

@@ -4,6 +4,7 @@
 // without a network (its socket is closed, so that all it sends is lost). Input: a
 // request, and events, each "pause (1 byte, in 1/4 of the square, ms), length (2
 // bytes), packet".
+#undef NDEBUG // the checks are the point
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -110,7 +110,7 @@ describe("jflash.tftp", function()
         for _, client in ipairs({ "curl", "atftp", "atftp, window 16", "busybox" }) do
             it(("gets through weather %d to %s"):format(i, client), function()
                 local server <close> = assert(tftp.serve({ port = 0 }))
-                local relay <close> = support.relay(server, weather.loss, weather.doubling, weather.reorder, i)
+                local relay <close> = support.relay(server, weather, i)
                 local data = support.random_bytes(150000)
                 server:add("some/name", { bytes = data })
                 local ok, output = support.client(server, dir, (reads[client]:gsub("PORT", relay.port)))
@@ -125,7 +125,8 @@ describe("jflash.tftp", function()
         local data = support.random_bytes(200000)
         server:add("some/name", { bytes = data })
         support.write(dir .. "/data", data)
-        local one = "(" .. CURL:gsub("got", "got$i") .. "--tftp-blksize 1468; cmp DIR/data DIR/got$i || echo bad $i) & "
+        local one = "(" .. CURL:gsub("got", "got$i") .. "--tftp-blksize 1468;"
+            .. " cmp DIR/data DIR/got$i || echo bad $i) & "
         local ok, output = support.client(server, dir, "for i in $(seq 100); do " .. one .. "done; wait")
         assert.is_true(ok)
         assert.equal("", output)
@@ -184,7 +185,8 @@ describe("jflash.tftp", function()
     local WRITES = {
         ["curl"] = "curl -sS -m 50 -T DIR/data tftp://HOST:PORT/up",
         ["atftp"] = "atftp --put -r up -l DIR/data HOST PORT",
-        ["atftp, options"] = 'atftp --put --option "blksize 1468" --option "tsize 0" -r up -l DIR/data HOST PORT',
+        ["atftp, options"] = 'atftp --put --option "blksize 1468" --option "tsize 0"'
+            .. " -r up -l DIR/data HOST PORT",
         ["tftp-hpa"] = "tftp -m binary HOST PORT -c put DIR/data up",
         ["busybox"] = "busybox tftp -p -b 1000 -r up -l DIR/data HOST PORT",
     }
@@ -223,7 +225,7 @@ describe("jflash.tftp", function()
 
     it("receives through bad weather", function()
         local server <close> = assert(tftp.serve({ port = 0, receive = true }))
-        local relay <close> = support.relay(server, 0.02, 0.2, 0.1, 3)
+        local relay <close> = support.relay(server, { loss = 0.02, doubling = 0.2, reorder = 0.1 }, 3)
         local data = support.random_bytes(100000)
         support.write(dir .. "/data", data)
         assert.is_true(server:receive("up", { file = dir .. "/in", limit_bytes = 100000 }))
@@ -258,7 +260,8 @@ describe("jflash.tftp", function()
 
     it("answers from the address that was asked", function()
         for _, single_port in ipairs({ false, true }) do
-            local server <close> = assert(tftp.serve({ host = "0.0.0.0", port = 0, single_port = single_port }))
+            local options = { host = "0.0.0.0", port = 0, single_port = single_port }
+            local server <close> = assert(tftp.serve(options))
             server:add("small", { bytes = "x" })
             for _, host in ipairs({ "127.0.0.1", "127.7.8.9" }) do
                 assert.same({ host }, support.probe(server, "address", host))
@@ -296,7 +299,8 @@ describe("jflash.tftp", function()
 
     it("tells strangers that their transfer is unknown", function()
         local server <close> = assert(tftp.serve({ port = 0 }))
-        assert.same({ "ERROR 5 no such transfer", "ERROR 5 no such transfer" }, support.probe(server, "strangers"))
+        local lines = support.probe(server, "strangers")
+        assert.same({ "ERROR 5 no such transfer", "ERROR 5 no such transfer" }, lines)
     end)
 
     for _, single_port in ipairs({ false, true }) do
@@ -360,8 +364,8 @@ describe("jflash.tftp", function()
     it("stops in the middle of transfers", function()
         local server = assert(tftp.serve({ port = 0 }))
         server:add("some/name", { bytes = support.random_bytes(30000000) })
-        local pipe = assert(io.popen(("for i in 1 2 3; do curl -sS -m 30 -o /dev/null tftp://127.0.0.1:%d/some/name"
-            .. " 2>&1 & done; wait"):format(server:port())))
+        local command = "for i in 1 2 3; do curl -sS -m 30 -o /dev/null tftp://127.0.0.1:%d/some/name & done; wait"
+        local pipe = assert(io.popen("(" .. command:format(server:port()) .. ") 2>&1"))
         local moved = 0
         while moved < 3 do
             moved = 0
@@ -371,7 +375,7 @@ describe("jflash.tftp", function()
         end
         server:close()
         server:close()
-        assert.is_truthy(pipe:read("a"):match("the server stops") or true)
+        pipe:read("a") -- the clients end, long before their own time limit
         pipe:close()
         assert.has_error(function() server:port() end, "the TFTP server is closed")
     end)

@@ -71,10 +71,12 @@ function M.probe(server, name, host)
 end
 
 --- Starts the lossy relay; close it.
+---@param weather { loss: number, doubling: number, reorder: number } shares of 1
 ---@return { port: integer }
-function M.relay(server, loss, doubling, reorder, seed)
-    local pipe = assert(io.popen(("exec /usr/bin/python3 tests/peers/tftp_relay.py %d %g %g %g %d"):format(
-        server:port(), loss, doubling, reorder, seed)))
+function M.relay(server, weather, seed)
+    local command = "exec /usr/bin/python3 tests/peers/tftp_relay.py %d %g %g %g %d"
+    local pipe = assert(io.popen(command:format(server:port(), weather.loss, weather.doubling, weather.reorder,
+        seed)))
     local pid, port = pipe:read("n", "n")
     return setmetatable({ port = port }, {
         __close = function()

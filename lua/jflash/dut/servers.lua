@@ -165,21 +165,23 @@ local function raise_unavailable(host, port, message, errno)
     })
 end
 
+-- A server, or nil, a message and the errno's name.
 local function serve(self, host, port)
-    return tftps.serve({
+    local server, message, _, errno = tftps.serve({
         host = host,
         port = port,
         max_blksize = self.config.max_blksize,
     })
+    return server, message, errno
 end
 
 -- On the loopback network each run takes an address of its own, so that runs side
 -- by side need not wait for each other's port 69.
 local function serve_on_loopback(self)
-    local server, message, errno, host, _
+    local server, message, errno, host
     for _ = 1, LOOPBACK_TRIES do
         host = self.loopback or net.random_loopback()
-        server, message, _, errno = serve(self, host, self.port)
+        server, message, errno = serve(self, host, self.port)
         if server or errno ~= "EADDRINUSE" then
             break
         end
@@ -194,7 +196,7 @@ local function start(self)
         return serve_on_loopback(self)
     end
     local host = listening_host(self.config)
-    local server, message, _, errno = serve(self, host, self.port)
+    local server, message, errno = serve(self, host, self.port)
     return server, message, errno, host
 end
 
