@@ -8,6 +8,7 @@
 --     local text = errors.check("host", sys.read_file(path))
 
 local job = require("jflash.job")
+local log = require("jflash.log")
 
 local M = {}
 
@@ -88,8 +89,9 @@ function M.wrap(value)
         local trace = debug.traceback("", 2):gsub("^\n", "")
         return M.new({ class = "bug", code = "bug", message = text, traceback = trace })
     end
-    if not value.class then -- raised by the count hook
+    if not value.class then -- raised by the count hook, between any two instructions
         value.class = value.code == "cancelled" and "cancelled" or "host"
+        value.step = value.step or log.current_step()
     end
     return value
 end

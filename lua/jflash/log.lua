@@ -114,6 +114,12 @@ function M.step(name)
     state.last_progress = nil
 end
 
+--- The step that lines belong to now.
+---@return string|nil
+function M.current_step()
+    return state.step
+end
+
 --- Amounts as people read them: "1.5 MB", decimal units.
 ---@param bytes number
 ---@return string

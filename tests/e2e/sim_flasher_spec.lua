@@ -77,7 +77,7 @@ describe("a flasher's network", function()
         }),
         {
             name = "that refuses one connection is asked again",
-            options = fault({ kind = "connection", action = "refuse", times = 1 }),
+            options = fault({ kind = "connection", action = "refuse", times = 1, match = "/reach" }),
             status = 0, storage = "flashed", cycles = 1,
         },
     }, it)

@@ -4,9 +4,6 @@
 -- then says: "flashed" only for what was read back equal.
 local support = require("tests.e2e.support")
 
--- Larger than the scripts that go over HTTP as well.
-local INTO_THE_IMAGE = 1 << 20
-
 local function count(texts, wanted)
     local found = 0
     for _, text in ipairs(texts) do
@@ -60,33 +57,31 @@ describe("a device", function()
 end)
 
 describe("a byte of the storage that changes behind the write", function()
-    it("once is written again, and then verified", function()
-        local bench <close> = support.bench(disk({ flip_at = 12345 }), { retries = 2 })
-        local result = bench:flash({ bench:image("disk.img.xz") })
-        bench:assert_result(result, { status = 0, storage = "flashed", cycles = 1,
-            says = { "read-back differs", "(2 tries)" } })
-        assert.equal(1, #bench.board:log("flipped"))
-        assert.equal(4, workers(bench))
-    end)
-
-    it("twice is never called flashed", function()
-        local bench <close> = support.bench(disk({ flip_at = 12345 }), { retries = 2 })
-        local again = ("%s 'fault {kind = \"disk\", flip_at = 54321}'"):format(bench.board.tell)
-        local result = bench:run_recipe(([[
-            recipe:before("write", function() os.execute(%q) end)
-        ]]):format(again), { bench:image("disk.img.xz") })
-        bench:assert_result(result, { status = 5, step = "verify", cycles = 1,
-            message = "read-back differs", never = { "flashed" }, hint = "medium" })
-        assert.equal(4, workers(bench))
-    end)
+    support.rows({
+        {
+            name = "once is written again, and then verified",
+            options = disk({ flip_at = 12345, times = 1 }), config = { retries = 2 }, image = "disk.img.xz",
+            status = 0, storage = "flashed", cycles = 1, says = { "read-back differs", "(2 tries)" },
+            also = function(bench)
+                assert.equal(1, #bench.board:log("flipped"))
+                assert.equal(4, workers(bench))
+            end,
+        },
+        {
+            name = "twice is never called flashed",
+            options = disk({ flip_at = 12345 }), config = { retries = 2 }, image = "disk.img.xz",
+            status = 5, step = "verify", cycles = 1, storage = "something else",
+            message = "read-back differs", never = { "flashed" }, hint = "medium",
+            also = function(bench) assert.equal(4, workers(bench)) end,
+        },
+    }, it)
 end)
 
 describe("the download of the image", function()
-    local function connection(action)
-        -- Those before are short: the probe and the script.
-        return { faults = {
-            { kind = "connection", action = action, after_bytes = INTO_THE_IMAGE },
-        } }
+    local function connection(action, times)
+        local fault = { kind = "connection", action = action, after_bytes = 1 << 20, times = times,
+            match = "/image" }
+        return { faults = { fault } }
     end
     support.rows({
         {
@@ -99,23 +94,21 @@ describe("the download of the image", function()
         },
         {
             name = "that changes on the way is found by reading back", options = connection("corrupt"),
-            config = { retries = 0 }, status = 5, step = "verify", cycles = 1, never = { "flashed" },
-            message = "read-back differs",
+            status = 5, step = "verify", cycles = 1, never = { "flashed" }, message = "read-back differs",
+        },
+        {
+            name = "that is cut once is repeated, and nothing before it", options = connection("cut", 1),
+            config = { retries = 1 }, status = 0, storage = "flashed", cycles = 1,
+            also = function(bench)
+                assert.equal(3, #bench.board:log("tftp"))
+                assert.equal(3, workers(bench))
+            end,
+        },
+        {
+            name = "that is refused once is repeated", options = connection("refuse", 1),
+            config = { retries = 1 }, status = 0, storage = "flashed", cycles = 1,
         },
     }, it)
-
-    it("that is cut once is repeated, and nothing before it", function()
-        local bench <close> = support.bench(nil, { retries = 1 })
-        -- Set when the write begins: its script comes first, the image second.
-        local fault = ("%s 'fault {kind = \"connection\", action = \"cut\", after_bytes = 1000000, "
-            .. "nth = 2, times = 1}'"):format(bench.board.tell)
-        local result = bench:run_recipe(([[
-            recipe:before("write", function() os.execute(%q) end)
-        ]]):format(fault), { bench:image("disk.img") })
-        bench:assert_result(result, { status = 0, storage = "flashed", cycles = 1 })
-        assert.equal(3, #bench.board:log("tftp"))
-        assert.equal(3, workers(bench))
-    end)
 end)
 
 describe("in the middle of the write", function()
