@@ -32,6 +32,10 @@ void jf_tftp_timer_start(struct jf_tftp_timer *timer, uint32_t timeout_s, int64_
     };
 }
 
+static int64_t measured(const struct jf_tftp_timer *timer) {
+    return clamp(timer->srtt_ns + 4 * timer->rttvar_ns, RTO_MIN, timer->cap_ns);
+}
+
 void jf_tftp_timer_sample(struct jf_tftp_timer *timer, int64_t rtt_ns) {
     if (timer->srtt_ns == 0) {
         timer->srtt_ns = rtt_ns;
@@ -41,11 +45,13 @@ void jf_tftp_timer_sample(struct jf_tftp_timer *timer, int64_t rtt_ns) {
         timer->srtt_ns += off / 8;
         timer->rttvar_ns += ((off < 0 ? -off : off) - timer->rttvar_ns) / 4;
     }
-    timer->rto_ns = clamp(timer->srtt_ns + 4 * timer->rttvar_ns, RTO_MIN, timer->cap_ns);
+    timer->rto_ns = measured(timer);
 }
 
-void jf_tftp_timer_progress(struct jf_tftp_timer *timer) {
+void jf_tftp_timer_progress(struct jf_tftp_timer *timer, int shrink) {
     timer->repeats = 0;
+    if (timer->srtt_ns > 0)
+        timer->rto_ns = clamp(timer->rto_ns / shrink, measured(timer), timer->cap_ns);
 }
 
 void jf_tftp_timer_arm(struct jf_tftp_timer *timer, int64_t now_ns) {
