@@ -131,50 +131,5 @@ local function bench_fast()
 end
 
 prepare()
-    -- A disk image begins with something else than its files.
-    dir:sh(("{ head -c 4096 /dev/zero; tar -cf - -C /usr bin lib share/doc include; } | "
-        .. "head -c %dM > sample"):format(SAMPLE_MIB))
-    -- The dictionary of xz's default level; a low level to be done soon.
-    dir:sh("xz -T1 -c --lzma2=preset=0,dict=8MiB sample > one.xz")
-    dir:sh("xz -T2 -c --block-size=8MiB --lzma2=preset=0,dict=8MiB sample > blocks.xz")
-    -- Long enough that starting a process does not count.
-    for name, packer in pairs({ gz = "gzip -6", zst = "zstd -q", lz4 = "lz4 -q" }) do
-        local copies = ("part "):rep(COPIES[name])
-        dir:sh(("%s -c < sample > part && cat %s > sample.%s"):format(packer, copies, name))
-    end
-end
-
--- Files are named relative to the scratch folder: commands run there.
-local function bench_xz()
-    local slow = { mib = SAMPLE_MIB, rounds = 3 }
-    local function with(extra)
-        return setmetatable(extra, { __index = slow })
-    end
-    compare("xz, one block, one thread", ours("one.xz", 1), tool("xz -T1 -dc one.xz"),
-        with({ must = 0.97, aim = 1.0, memory_mib = 48 }))
-    compare("xz, blocks of 8 MiB, two threads", ours("blocks.xz", 2),
-        tool("xz -T1 -dc blocks.xz"), with({ must = 1.6, aim = 1.9, memory_mib = 100 }))
-    compare("xz, blocks of 8 MiB, two threads", ours("blocks.xz", 2),
-        tool("xz -T2 -dc blocks.xz"), slow)
-    compare("xz, one block, with SHA-256", ours("one.xz", 2, "digest"),
-        tool("busybox xzcat one.xz"), slow)
-end
-
-local function bench_fast()
-    local mib = 3 * SAMPLE_MIB
-    compare("gzip", ours("sample.gz", 2), tool("gzip -dc sample.gz"),
-        { mib = mib, rounds = 5, must = 1.4, aim = 1.65 })
-    compare("zstd", ours("sample.zst", 2), tool("zstd -qdc sample.zst"),
-        { mib = mib, rounds = 7, must = 0.97, aim = 1.0 })
-    compare("lz4", ours("sample.lz4", 2), tool("lz4 -qdc sample.lz4"),
-        { mib = mib, rounds = 7, must = 0.97, aim = 1.0 })
-    for name, command in pairs({ gz = "gzip -dc", zst = "zstd -qdc", lz4 = "lz4 -qdc" }) do
-        compare(command:match("^%w+") .. ", with SHA-256", ours("sample." .. name, 2, "digest"),
-            { command = ("%s sample.%s | openssl dgst -sha256 -r"):format(command, name),
-              name = command .. " | openssl dgst (output only)" }, { mib = mib, rounds = 3 })
-    end
-end
-
-prepare()
 bench_xz()
 bench_fast()

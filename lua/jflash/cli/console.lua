@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 
-local config = require("jflash.config")
+local boards = require("jflash.cli.board")
 local duts = require("jflash.dut")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
@@ -35,7 +35,7 @@ local function check_on(dut)
 end
 
 function M.run(values)
-    local board = config.board(values.board, { config = values.config, set = values.set })
+    local board = boards.choose(values)
     local dut <close> = duts.new(board, { power_off = false, wait_s = values.wait,
         run_dir = values.run_dir })
     if values.run_dir then

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 
-local config = require("jflash.config")
+local boards = require("jflash.cli.board")
 local duts = require("jflash.dut")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
@@ -80,7 +80,7 @@ end
 ---@param recipe jflash.Recipe|nil  nil takes the board's, else the stock recipe
 ---@return integer status
 function M.run(values, recipe)
-    local board = config.board(values.board, { config = values.config, set = values.set })
+    local board = boards.choose(values)
     local report = flash(recipe or recipe_of(board), board, values)
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
