@@ -107,7 +107,12 @@ e2e() {
     ./dev build release || exit 1
     ./dev build asan || exit 1
     tests/e2e/prepare.sh || exit 1
-    specs release 2400 tests/e2e
+    specs asan 900 tests/e2e/sim_*_spec.lua
+    local real=() spec
+    for spec in tests/e2e/*_spec.lua; do
+        [[ $spec == */sim_* ]] || real+=("$spec")
+    done
+    specs release 2400 "${real[@]}"
 }
 
 case ${1:-all} in

@@ -169,7 +169,7 @@ local function check_alive(self, answered)
     self.silent_tries = answered and 0 or (self.silent_tries or 0) + 1
     if self.silent_tries >= SILENT_TRIES then
         self.silent_tries = 0
-        self.console:fail({ code = "timeout",
+        self.console:fail({ code = "silent",
             message = self.console.name .. ": the flasher's shell does not answer any more",
             hint = "did its kernel hang, or is the console's cable out?" })
     end

@@ -178,6 +178,13 @@ describe("a power switch that fails", function()
             name = "at the end turns success into status 4", options = switch(2), config = config,
             status = 4, storage = "flashed", power = "on", within_s = 10,
             message = { "power off", "the power switch does not answer" },
+            hint = "the storage is done: verified",
+        },
+        {
+            name = "by not answering at all is ended, and leaves no process", image = "disk.img",
+            config = { power = { cycle = support.NONE, state = support.NONE, off = "sleep 61", timeout_s = 1 } },
+            status = 4, step = "power_cycle", power = "off", within_s = 10, storage = "untouched",
+            message = "did not end within 1 s",
         },
         {
             name = "at the end once is asked again", options = switch(2, 1), config = config,

@@ -162,7 +162,7 @@ Run.__index = Run
 
 --- Starts jflash with these arguments.
 ---@param args string[]
----@param options {stdin: string|nil}|nil  a file for standard input
+---@param options {stdin: string|nil}|nil  a file or fifo for standard input
 ---@return e2e.Run
 function Bench:start(args, options)
     self:write_config()
@@ -284,8 +284,31 @@ local function assert_lock_free(self)
     taken:close()
 end
 
+-- The ports that the board was served from, as the kernel's tables write them.
+local function served_ports(board)
+    local ports = {}
+    for _, entry in ipairs(board:log("connect")) do
+        ports[("/proc/net/tcp :%04X 00000000:0000 0A"):format(entry.port)] = true
+    end
+    for _, line in ipairs(board:texts("uboot")) do
+        local port = line:match("^setenv tftpdstp (%d+)")
+        if port then
+            ports[("/proc/net/udp :%04X 00000000:0000 07"):format(port)] = true
+        end
+    end
+    return ports
+end
+
+local function assert_ports_free(board)
+    for entry in pairs(served_ports(board)) do
+        local path, row = entry:match("^(%S+) (.*)$")
+        assert(not read(path):find(row, 1, true), "a port is left open: " .. entry)
+    end
+end
+
 --- Raises when a run left anything behind.
 function Bench:assert_nothing_left()
+    assert_ports_free(self.board)
     local left = marked_processes(self.mark)
     if left ~= "" then
         local commands = shell(("for f in %s; do tr '\\0' ' ' <${f%%environ}cmdline; done"):format(

@@ -50,13 +50,29 @@ local function recipe_of(board)
     return require("jflash.recipe.flash")
 end
 
+-- What failed behind the last step (the power switch) does not undo what was done.
+local function add_result(failure, report)
+    local result = ("the storage is done: %s"):format(report:result())
+    failure.hint = failure.hint and (result .. "; " .. failure.hint) or result
+end
+
 -- Runs the recipe and returns the report; the board is released, and its power
 -- off, when this returns.
 local function flash(recipe, board, values)
-    local dut <close> = duts.new(board, settle(values, board))
-    dut:start_run()
-    recipe:run(dut)
-    return dut.report
+    local report
+    local ok, failure = xpcall(function()
+        local dut <close> = duts.new(board, settle(values, board))
+        dut:start_run()
+        recipe:run(dut)
+        report = dut.report
+    end, errors.wrap)
+    if not ok and report then
+        add_result(failure, report)
+    end
+    if not ok then
+        error(failure, 0)
+    end
+    return report
 end
 
 --- Runs a recipe with the options of `flash`.
@@ -69,6 +85,7 @@ function M.run(values, recipe)
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else
+        log.record(board.name .. ": " .. report:result(), report:fields())
         log.raw(report:summary(board.name))
     end
     return 0

@@ -157,15 +157,22 @@ local titles = {
     cancelled = "cancelled",
 }
 
+-- The failure as machines read it, in the run's log too.
+local function log_failure(failure)
+    local write = log.is_json() and log.event or log.record
+    log.step(failure.step)
+    write("failed: " .. failure.message, {
+        class = failure.class, code = failure.code, failed_step = failure.step, hint = failure.hint,
+        console = failure.console, cleanup = failure.cleanup, status = errors.status(failure),
+    }, "error")
+end
+
 local function print_failure(failure)
-    local place = failure.step and (" in step " .. failure.step) or ""
-    local fields = { class = failure.class, code = failure.code, failed_step = failure.step,
-        hint = failure.hint, console = failure.console }
+    log_failure(failure)
     if log.is_json() then
-        log.step(failure.step)
-        log.event("failed: " .. failure.message, fields)
         return
     end
+    local place = failure.step and (" in step " .. failure.step) or ""
     local lines = { ("jflash: %s%s: %s"):format(titles[failure.class], place, failure.message) }
     if failure.console and failure.console ~= "" then
         table.insert(lines, "  the console's last lines:\n" .. indent(failure.console))
