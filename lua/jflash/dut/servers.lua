@@ -237,6 +237,7 @@ end
 ---@param wait_s number
 ---@return jflash.dut.Tftp self to be closed: the port is held no longer than it is needed
 function Tftp:open(board_address, wait_s)
+    self:close()
     if self.config.host ~= "auto-loopback" then
         self.turn = lock_turn(self, wait_s)
     end
