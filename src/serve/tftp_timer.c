@@ -9,6 +9,8 @@
 // Before anything was measured: a board may still be resolving our address, and
 // some clients (atftp) abort when they see a second OACK.
 #define RTO_FIRST (1000 * MS)
+// Beyond this more repeats help no one.
+#define RTO_LONG (1000 * MS)
 // What clients use when they do not negotiate a timeout.
 #define CLIENT_TIMEOUT (5000 * MS)
 #define TIMEOUT_MAX (10000 * MS)
@@ -71,6 +73,9 @@ enum jf_tftp_expiry jf_tftp_timer_expire(struct jf_tftp_timer *timer, int growth
     // The address in a request may be forged: who never answered gets few packets.
     int64_t cap_ns = timer->answered ? timer->cap_ns : timer->give_up_ns;
     timer->rto_ns = clamp(timer->rto_ns * growth, RTO_MIN, cap_ns);
+    // Enough was tried: now keep still, so that the client's timer can run out.
+    if (timer->answered && timer->rto_ns > RTO_LONG)
+        timer->rto_ns = timer->cap_ns;
     timer->repeats++;
     return JF_TFTP_REPEAT;
 }
