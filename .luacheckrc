@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 std = "lua54"
-max_line_length = 110
+max_line_length = 120
 codes = true
 exclude_files = { "build", ".cache" }
 -- Tests are busted specs.

@@ -6,7 +6,7 @@
 --     jflash run boot.lua --board qemu-arm64 --expect "login:"
 
 local cli = require("jflash.cli")
-local config = require("jflash.config")
+local boards = require("jflash.cli.board")
 local duts = require("jflash.dut")
 local job = require("jflash.job")
 local log = require("jflash.log")
@@ -23,7 +23,7 @@ local values = cli.parse_as("jflash run boot.lua", "Boot a board from its own st
 end, arg)
 log.configure({ format = values.log_format, quiet = values.quiet })
 
-local board = config.board(values.board, { config = values.config, set = values.set })
+local board = boards.choose(values)
 local dut <close> = duts.new(board, {
     power_off = not values.no_power_off,
     console_debug = values.console_debug,

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- An example of a recipe of one's own: a board that is stopped by one key at the
--- right moment, and that wants its network interface set up by hand.
+-- right moment, and a line about the flasher in the log.
 
 local recipe = require("jflash.recipe.flash"):derive()
 

@@ -93,8 +93,9 @@ unit() {
 threads() {
     ./dev build tsan || exit 1
     c_units tsan
-    specs tsan 300 tests/unit/lua/console_spec.lua tests/unit/lua/image_spec.lua \
-        tests/unit/lua/job_spec.lua
+    specs tsan 600 tests/unit/lua/console_spec.lua tests/unit/lua/image_spec.lua \
+        tests/unit/lua/job_spec.lua tests/unit/lua/http_spec.lua \
+        tests/unit/lua/serve_image_spec.lua tests/peers/tftp_spec.lua
 }
 
 peers() {
@@ -105,8 +106,13 @@ peers() {
 e2e() {
     ./dev build release || exit 1
     ./dev build asan || exit 1
-    ./dev bundle qemu-arm64 || exit 1
-    specs release 2400 tests/e2e
+    tests/e2e/prepare.sh || exit 1
+    specs asan 900 tests/e2e/sim_*_spec.lua
+    local real=() spec
+    for spec in tests/e2e/*_spec.lua; do
+        [[ $spec == */sim_* ]] || real+=("$spec")
+    done
+    specs release 2400 "${real[@]}"
 }
 
 case ${1:-all} in

@@ -35,8 +35,12 @@ done
 mkdir -p "$(dirname "$out")"
 out=$(cd "$(dirname "$out")" && pwd)/$(basename "$out")
 
+# An installation has it under another name: a folder with a manifest.yaml is a bundle.
+manifest=manifest.yaml
+[ -e "$here/$manifest" ] || manifest=manifest.in.yaml
+
 hold "$(dirname "$out")"
-stamp=$(inputs build.sh manifest.yaml)
+stamp=$(inputs build.sh "$manifest")
 if [ $force = no ] && [ "$(cat "$out/.stamp" 2>/dev/null)" = "$stamp" ]; then
     say "$out is up to date"
     exit 0
@@ -168,7 +172,7 @@ dtc -q -I dtb -O dtb -o "$data/virt.dtb" "$tmp/padded.dtb"
 cp "$data/virt.dtb" "$data/virt-alt.dtb"
 fdtput -t s "$data/virt-alt.dtb" / model "jflash virtual board (virt-alt)"
 
-cp "$here/manifest.yaml" "$tmp/bundle/manifest.yaml"
+cp "$here/$manifest" "$tmp/bundle/manifest.yaml"
 package_list >"$tmp/bundle/packages.txt"
 echo "$stamp" >"$tmp/bundle/.stamp"
 if [ -e "$out" ]; then

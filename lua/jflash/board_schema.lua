@@ -87,8 +87,6 @@ local NETWORK = schema.record({
     ipaddr = address(),
     netmask = schema.string({ default = "255.255.255.0", check = check_ipv4 }),
     gateway = address(),
-    serverip = address(),
-    dns = address(),
     ethact = optional_text(),
 }, { nullable = true, check = check_network })
 
@@ -142,6 +140,7 @@ local TARGET = schema.record({
 }, { check = check_target })
 
 local TIMEOUTS = schema.record({
+    load_stall_s = seconds(20.0),
     boot_s = seconds(180.0),
     login_s = seconds(60.0),
     command_s = seconds(30.0),
@@ -155,7 +154,6 @@ local TIMEOUTS = schema.record({
 
 return schema.record({
     description = schema.string({ default = "" }),
-    arch = optional_text(),
     bundle = optional_text(),
     manifest = schema.string({ default = "manifest.yaml", filled = true, check = manifest.check_file }),
     variant = optional_text(),
@@ -172,7 +170,4 @@ return schema.record({
     timeouts = TIMEOUTS,
     retries = schema.integer({ default = 3, min = 0, max = 100 }),
     recipe = optional_text(),
-    allow_bundle_recipe = schema.boolean({ default = false }),
-    cacert = optional_text(),
-    cache_dir = optional_text(),
 }, { check = check_board })

@@ -21,7 +21,7 @@ local FILE = "jflash.yaml"
 local BUILT_IN = "built in"
 local WRITABLE_BY_OTHERS = 18 -- octal 022
 -- Their relative values count from the folder of the file that has them.
-local PATH_KEYS = { "bundle", "recipe", "cacert", "cache_dir" }
+local PATH_KEYS = { "bundle", "recipe" }
 
 ---@class jflash.config.options
 ---@field config string? read this file instead of searching
@@ -251,7 +251,11 @@ local function resolve_paths(value, board, positions)
     for _, key in ipairs(PATH_KEYS) do
         local path = value[key]
         if path and not (key == "bundle" and M.is_reference(path)) then
-            value[key] = absolute(path, (base_directory(board, positions[key])))
+            local resolved = absolute(path, (base_directory(board, positions[key])))
+            -- What is not there and has no slash is a name that is looked up later
+            -- (bundle.lua, scripts.lua).
+            local is_name = not path:find("/", 1, true) and not sys.stat(resolved)
+            value[key] = is_name and path or resolved
         end
     end
 end

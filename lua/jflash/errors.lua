@@ -8,6 +8,7 @@
 --     local text = errors.check("host", sys.read_file(path))
 
 local job = require("jflash.job")
+local log = require("jflash.log")
 
 local M = {}
 
@@ -20,6 +21,8 @@ local M = {}
 ---@field console string|nil  the last lines that the board said
 ---@field retry integer|nil   how often trying again may help: nil as its class says, 0 never
 ---@field at string|nil       what the board still answers: "uboot" or "shell"
+---@field errno string|nil     "ENOSPC", when the operating system refused
+---@field errno string|nil     "ENOSPC", when the operating system refused
 ---@field cleanup string[]|nil  clean-ups that failed while this error unwound
 ---@field traceback string|nil  for class "bug"
 local Error = { __name = "jflash.error" }
@@ -61,12 +64,19 @@ end
 ---@param value any|nil      the primitive's first result
 ---@param message any        its message, or its second result
 ---@param code any           its code, or its third result
----@param hint string|nil
-function M.check(class, value, message, code, hint)
+---@param detail string|nil  a hint, or the name of an errno, which says no more than the message
+function M.check(class, value, message, code, detail)
     if value ~= nil then
         return value, message, code
     end
-    return M.raise({ class = class, code = code or "io", message = message, hint = hint })
+    local is_errno = detail ~= nil and detail:find("^E%u+$") ~= nil
+    return M.raise({
+        class = class,
+        code = code or "io",
+        message = message,
+        hint = not is_errno and detail or nil,
+        errno = is_errno and detail or nil,
+    })
 end
 
 --- Any error value as an error object: a plain one is a bug of ours or of a
@@ -79,8 +89,9 @@ function M.wrap(value)
         local trace = debug.traceback("", 2):gsub("^\n", "")
         return M.new({ class = "bug", code = "bug", message = text, traceback = trace })
     end
-    if not value.class then -- raised by the count hook
+    if not value.class then -- raised by the count hook, between any two instructions
         value.class = value.code == "cancelled" and "cancelled" or "host"
+        value.step = value.step or log.current_step()
     end
     return value
 end

@@ -3,11 +3,14 @@
 -- The flasher system after its login: a clock that is right (TLS on the board
 -- needs it), a network, and proof that this host can be reached over HTTP.
 
+local job = require("jflash.job")
 local log = require("jflash.log")
 local shells = require("jflash.shell")
 local sys = require("jflash.sys")
 
 local M = {}
+
+local LINK_POLL_S = 0.5
 
 local function set_clock(shell)
     local _, status = shell:frame(("date -s @%d >/dev/null"):format(math.floor(sys.time())))
@@ -30,6 +33,18 @@ local function reaches_host(dut, probe)
     local command = "timeout 5 " .. dut.shell:fetch(probe.url) .. " 2>/dev/null"
     local output = dut.shell:frame(command, { timeout_s = 10 })
     return output:find("reached", 1, true) ~= nil
+end
+
+-- A link that has just come up may take its time.
+local function await_host(dut, probe)
+    local deadline = job.now() + dut.board.timeouts.network_s
+    while not reaches_host(dut, probe) do
+        if job.now() >= deadline then
+            return false
+        end
+        dut.console:watch(LINK_POLL_S)
+    end
+    return true
 end
 
 local function prefix_length(netmask)
@@ -59,7 +74,7 @@ local function configure(dut, method, interface)
         return
     end
     dut.shell:run(("udhcpc -i %s -n -q -t 8 -T 2 >/dev/null 2>&1"):format(interface), {
-        timeout_s = 40,
+        timeout_s = dut.board.timeouts.network_s,
         hint = "the flasher got no address by DHCP; flasher.network: static uses U-Boot's",
     })
 end
@@ -92,9 +107,9 @@ end
 function M.prepare(dut)
     set_clock(dut.shell)
     export_addresses(dut)
-    local probe = dut.http:offer("reach", { bytes = "reached\n" })
+    local probe <close> = dut.http:offer("reach", { bytes = "reached\n" })
     configure_network(dut, probe)
-    if not reaches_host(dut, probe) then
+    if not await_host(dut, probe) then
         dut.console:fail({
             code = "network",
             at = "shell",
@@ -104,7 +119,6 @@ function M.prepare(dut)
                 .. "http.host and http.board_host say where it listens and what the board asks",
         })
     end
-    dut.http:withdraw(probe.name)
     dut.shell:run("export jflash_url=" .. shells.quote(dut.http.base))
 end
 

@@ -68,11 +68,17 @@ local function json_line(level, message, fields)
     return json.encode(entry) .. "\n"
 end
 
-local function emit(level, message, fields)
+-- Gives a line to the sinks and returns it.
+local function record(level, message, fields)
     local in_json = json_line(level, message, fields)
     for _, sink in ipairs(state.sinks) do
         sink(job.redact(in_json))
     end
+    return in_json
+end
+
+local function emit(level, message, fields)
+    local in_json = record(level, message, fields)
     if state.quiet and level == "info" then
         return
     end
@@ -102,8 +108,17 @@ end
 --- A line that machines read fields from; people see the message.
 ---@param message string
 ---@param fields table<string, any>
-function M.event(message, fields)
-    emit("info", message, fields)
+---@param level "info"|"warning"|"error"|nil  info when nil
+function M.event(message, fields, level)
+    emit(level or "info", message, fields)
+end
+
+--- A line for the run's log alone: people see the same in other words.
+---@param message string
+---@param fields table<string, any>
+---@param level "info"|"warning"|"error"|nil  info when nil
+function M.record(message, fields, level)
+    record(level or "info", message, fields)
 end
 
 --- Sets the step that the following lines belong to.
@@ -112,6 +127,12 @@ function M.step(name)
     clear_bar()
     state.step = name
     state.last_progress = nil
+end
+
+--- The step that lines belong to now.
+---@return string|nil
+function M.current_step()
+    return state.step
 end
 
 --- Amounts as people read them: "1.5 MB", decimal units.

@@ -92,6 +92,8 @@ function M.unwind(failure, what, clean)
 end
 
 function Scope:__close(failure)
+    -- Nothing may come between two clean-ups either; each has a deadline of its own.
+    local _ <close> = job.mask(CLEANUP_S * (#self.entries + 1))
     local first = failure ~= nil and errors.wrap(failure) or nil
     local caused = first
     while #self.entries > 0 do

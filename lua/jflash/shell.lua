@@ -7,12 +7,13 @@
 -- so no wait looks for a bare "#".
 --
 -- Only short lines are typed. What is longer, and all that writes on storage,
--- goes over as a script by HTTP: Shell:script.
+-- goes over as a script by HTTP: Shell:put.
 
 local errors = require("jflash.errors")
 local image = require("jflash.image")
 local job = require("jflash.job")
 local log = require("jflash.log")
+local paces = require("jflash.pace")
 local sys = require("jflash.sys")
 
 local M = {}
@@ -21,11 +22,16 @@ local M = {}
 local LONGEST_LINE = 900
 local CTRL_C = "\3"
 local TRIES = 6
--- Pace of typing, characters per second; false is as fast as it goes.
-local PACES = { false, 400, 100, 30 }
 -- Seconds until the board must have begun to run a line.
 local BEGIN_S = 5
 local DIGEST_DIGITS = 12
+-- Seconds in which a live shell has answered Ctrl-C, and how often it may fail to.
+local CTRL_C_S = 0.3
+local SILENT_TRIES = 2
+local COMMAND_S = 30
+-- What a damaged line leads to: the function's answer, or the shell's.
+local DAMAGED = "re:(?:![0-9a-f]{0,40}|not found|syntax error[^\\n]*)\\n"
+local LOGIN_AGAIN = "re:(?m)^\\S* ?login: "
 
 -- jf NUMBER DIGEST COMMAND: answers "!NUMBER" to a damaged line, else frames the
 -- command's output between "<NUMBER" and ">NUMBER STATUS".
@@ -40,7 +46,14 @@ Shell.__index = Shell
 ---@param login table {login_prompt, username?, password?, prompt}
 ---@return jflash.Shell
 function M.new(console, login)
-    return setmetatable({ console = console, login_config = login, pace = 1 }, Shell)
+    return setmetatable({
+        console = console,
+        login_config = login,
+        pace = paces.new(),
+        command_s = COMMAND_S,
+        -- What ash shows when a quote of the line was lost: it waits for the rest.
+        unfinished = login.prompt .. " > ",
+    }, Shell)
 end
 
 --- Quotes a text as one word of a POSIX shell, so that nothing in it is expanded.
@@ -74,10 +87,11 @@ local function type_name(self, timeout_s)
 end
 
 --- Logs in and prepares the shell for framed commands.
----@param timeouts {boot_s: number, login_s: number}  until the login prompt; from there on
+---@param timeouts {boot_s: number, login_s: number, command_s: number|nil}  until the login prompt; from there on
 ---@param returned string|nil pattern that shows that the boot command came back
 function Shell:login(timeouts, returned)
     local login = self.login_config
+    self.command_s = timeouts.command_s or self.command_s
     local patterns = { login.login_prompt, returned }
     local match = self.console:expect(patterns, {
         timeout_s = timeouts.boot_s,
@@ -98,11 +112,15 @@ function Shell:login(timeouts, returned)
     self:settle()
 end
 
--- Throws away a half-typed line, whatever state its quotes are in.
+-- Throws away a half-typed line, whatever state its quotes are in. Returns whether
+-- the board said anything to that.
 local function clear_line(self)
-    self.console:send(CTRL_C)
-    self.console:watch(0.3)
     self.console:discard()
+    self.console:send(CTRL_C)
+    self.console:watch(CTRL_C_S)
+    local answered = self.console:pending() ~= ""
+    self.console:discard()
+    return answered
 end
 
 -- Until it is off, the shell's own echo shows whether the line arrived whole. The
@@ -112,30 +130,89 @@ local function silence(self)
     local nonce = sys.random_hex(3)
     local line = ("stty -echo cols 4000; dmesg -n 1; echo =''%s "):format(nonce)
     for _ = 1, TRIES do
-        self.console:send(line, { cps = PACES[self.pace] or nil })
+        self.console:send(line, { cps = self.pace:cps() })
         if self.console:try_expect(line, { timeout_s = 2 }) then
             self.console:send("\n")
             if self.console:try_expect("=" .. nonce, { timeout_s = BEGIN_S }) then
                 return
             end
         end
-        self.pace = math.min(self.pace + 1, #PACES)
+        self.pace:damaged()
         clear_line(self)
     end
     self.console:fail({ code = "protocol", message = "the flasher's shell does not answer",
         hint = "is login.prompt right? A damaged line points at console.cps" })
 end
 
+-- Types a command once. Returns its number when the board has begun to run it; nil
+-- when it arrived damaged, or not at all.
+local function begin(self, command)
+    local nonce = sys.random_hex(4)
+    local digest = image.sha256(nonce .. command):sub(1, DIGEST_DIGITS)
+    self.console:send(("jf %s %s %s\n"):format(nonce, digest, M.quote(command)),
+        { cps = self.pace:cps() })
+    local patterns = { "<" .. nonce .. "\n", LOGIN_AGAIN, DAMAGED, self.unfinished }
+    local match = self.console:try_expect(patterns, { timeout_s = BEGIN_S })
+    if match and match.index == 1 then
+        self.pace:intact()
+        return nonce
+    end
+    if match and match.index == 2 then
+        self.console:fail({ code = "shell", message = "the flasher's shell has ended: it asks for a login again" })
+    end
+    self.pace:damaged()
+    return nil
+end
+
+-- A board that does not even answer Ctrl-C is not asked for ever.
+local function check_alive(self, answered)
+    self.silent_tries = answered and 0 or (self.silent_tries or 0) + 1
+    if self.silent_tries >= SILENT_TRIES then
+        self.silent_tries = 0
+        self.console:fail({ code = "silent",
+            message = self.console.name .. ": the flasher's shell does not answer any more",
+            hint = "did its kernel hang, or is the console's cable out?" })
+    end
+end
+
+local function start(self, command, tries)
+    for attempt = 1, tries do
+        local nonce = begin(self, command)
+        if nonce then
+            return nonce
+        end
+        check_alive(self, clear_line(self))
+        log.warn("line to the shell was damaged or lost (try %d), typing it again slower", attempt)
+    end
+    self.console:fail({
+        code = "protocol",
+        message = ("%s: the shell did not take a line in %d tries"):format(
+            self.console.name, tries),
+        hint = "does the flasher still run? Set console.cps if the line loses characters",
+    })
+end
+
+-- Waits for the end of a command that has begun.
+local function finish(self, nonce, command, timeout_s)
+    -- Inside the frame the command may print what it likes: no failure patterns.
+    local match, message, code = self.console:try_expect(
+        "re:>" .. nonce .. " (\\d+)\n", { timeout_s = timeout_s or self.command_s, fail = {} })
+    if not match then
+        clear_line(self)
+        self.console:fail({ code = code, message = ("shell: %s: %s"):format(command, message) })
+    end
+    return match.before, math.tointeger(tonumber(match.captures[1]))
+end
+
 local function define_function(self)
     for _ = 1, TRIES do
-        self.console:send(FUNCTION .. "\n", { cps = PACES[self.pace] or nil })
-        local ok = pcall(self.frame, self, "true", { tries = 1 })
-        job.check()
-        if ok then
+        self.console:send(FUNCTION .. "\n", { cps = self.pace:cps() })
+        local nonce = begin(self, "true")
+        if nonce then
+            finish(self, nonce, "true")
             return
         end
-        self.pace = math.min(self.pace + 1, #PACES)
-        clear_line(self)
+        check_alive(self, clear_line(self))
     end
     self.console:fail({ code = "protocol",
         message = "the flasher's shell does not take the framing function",
@@ -149,40 +226,6 @@ function Shell:settle()
     define_function(self)
 end
 
--- Types a line once. True when the board has begun to run it, false when it
--- arrived damaged.
-local function begin(self, nonce, line)
-    self.console:send(line .. "\n", { cps = PACES[self.pace] or nil })
-    local patterns = { "<" .. nonce .. "\n", "!" .. nonce, "re:(?m)^\\S* ?login: " }
-    local match = self.console:try_expect(patterns, { timeout_s = BEGIN_S })
-    if match and match.index == 1 then
-        return true
-    end
-    if match and match.index == 3 then
-        self.console:fail({ code = "shell", message = "the flasher's shell has ended: it asks for a login again" })
-    end
-    clear_line(self)
-    return false
-end
-
-local function start(self, command, tries)
-    for attempt = 1, tries do
-        local nonce = sys.random_hex(4)
-        local digest = image.sha256(nonce .. command):sub(1, DIGEST_DIGITS)
-        if begin(self, nonce, ("jf %s %s %s"):format(nonce, digest, M.quote(command))) then
-            return nonce
-        end
-        self.pace = math.min(self.pace + 1, #PACES)
-        log.warn("line to the shell was damaged or lost (try %d), typing it again slower", attempt)
-    end
-    self.console:fail({
-        code = "protocol",
-        message = ("%s: the shell did not take a line in %d tries"):format(
-            self.console.name, tries),
-        hint = "does the flasher still run? Set console.cps if the line loses characters",
-    })
-end
-
 --- Runs a command; returns its output and exit status.
 ---@param command string one line, at most about 800 characters
 ---@param options {timeout_s: number|nil, tries: integer|nil}|nil
@@ -193,17 +236,10 @@ function Shell:frame(command, options)
     if #M.quote(command) > LONGEST_LINE or command:find("\n") then
         errors.raise({ class = "config", code = "limit",
             message = ("command of %d characters is too long to be typed"):format(#command),
-            hint = "send it with shell:script" })
+            hint = "send it with shell:put" })
     end
     local nonce = start(self, command, options.tries or TRIES)
-    -- Inside the frame the command may print what it likes: no failure patterns.
-    local match, message, code = self.console:try_expect(
-        "re:>" .. nonce .. " (\\d+)\n", { timeout_s = options.timeout_s or 30, fail = {} })
-    if not match then
-        clear_line(self)
-        self.console:fail({ code = code, message = ("shell: %s: %s"):format(command, message) })
-    end
-    return match.before, math.tointeger(tonumber(match.captures[1]))
+    return finish(self, nonce, command, options.timeout_s)
 end
 
 local function last_line(output)
@@ -262,7 +298,7 @@ end
 ---@param text string
 ---@param path string
 function Shell:put(http, text, path)
-    local served = http:offer("script-" .. sys.random_hex(4), { bytes = text })
+    local served <close> = http:offer("script-" .. sys.random_hex(4), { bytes = text })
     local fetched = ("%s > %s"):format(self:fetch(served.url), path)
     local _, status = self:frame(fetched, { timeout_s = 30 })
     if status ~= 0 then
@@ -275,7 +311,6 @@ function Shell:put(http, text, path)
         })
     end
     local output = self:run("sha256sum " .. path)
-    http:withdraw(served.name)
     local got, expected = output:match("%x+"), image.sha256(text)
     if got ~= expected then
         self.console:fail({ code = "checksum", at = "shell",

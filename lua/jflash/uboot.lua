@@ -8,6 +8,7 @@
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local log = require("jflash.log")
+local paces = require("jflash.pace")
 local sys = require("jflash.sys")
 
 local M = {}
@@ -15,11 +16,16 @@ local M = {}
 -- U-Boot cuts longer lines without a word (CONFIG_SYS_CBSIZE is 512 or more).
 local LONGEST_LINE = 500
 local CTRL_C = "\3"
--- Pace of typing, characters per second: as fast as it goes, then ever slower.
-local PACES = { false, 400, 100, 30 }
 -- Seconds an echo may lag behind the last character, at most.
 local ECHO_S = 2
+-- An echo that has begun does not pause this long.
+local ECHO_QUIET_S = 0.4
 local PROMPT_S = 5
+-- Seconds that the prompt may come behind a command's last word.
+local PROMPT_BEHIND_S = 1
+
+local SILENCE_HINT = "has the board power, and is this its console? Check the cable, "
+    .. "console.device and console.baudrate"
 
 -- What a command that failed says; needed where the shell cannot tell its status.
 local COMPLAINTS = {
@@ -42,7 +48,7 @@ UBoot.__index = UBoot
 ---@param config table the board's `uboot` section
 ---@return jflash.UBoot
 function M.new(console, config)
-    return setmetatable({ console = console, config = config, pace = 1, sequence = 0 }, UBoot)
+    return setmetatable({ console = console, config = config, pace = paces.new(), sequence = 0 }, UBoot)
 end
 
 --- Waits for U-Boot's prompt.
@@ -85,11 +91,12 @@ function UBoot:interrupt()
         })
     end
     if not press_keys(self, deadline) then
+        local silent = self.console:tail(1) == ""
         self.console:fail({
             code = "timeout",
-            message = ("%s: no U-Boot prompt within %g s"):format(
-                self.console.name, config.interrupt_timeout_s),
-            hint = autoboot_hint(config),
+            message = ("%s: no U-Boot prompt within %g s%s"):format(self.console.name,
+                config.interrupt_timeout_s, silent and ", the board said nothing" or ""),
+            hint = silent and SILENCE_HINT or autoboot_hint(config),
         })
     end
     self:settle()
@@ -103,11 +110,19 @@ function UBoot:settle()
     self.status_known = true
     self:type_line("setenv jf " .. self.nonce .. " ")
     self.console:send("\r")
-    self:wait_prompt()
+    self:await_prompt()
     local _, status = self:frame("echo ready", { timeout_s = PROMPT_S })
     self.status_known = status ~= nil
     if not self.status_known then
         log.info("this U-Boot does not tell a command's status: its words are read instead")
+    end
+end
+
+-- Waits for the prompt behind a command. Noise may have hit it: Ctrl-C brings
+-- another.
+function UBoot:await_prompt()
+    if not self.console:try_expect(self.config.prompt, { timeout_s = PROMPT_BEHIND_S }) then
+        self:clear_line()
     end
 end
 
@@ -130,12 +145,30 @@ function UBoot:clear_line()
     })
 end
 
+-- Waits for the echo of `line`; nil when it came damaged: then it ends, and the rest
+-- is silence.
+local function await_echo(self, line)
+    local deadline = job.now() + ECHO_S + #line / 1000
+    local seen = ""
+    repeat
+        local match = self.console:try_expect(line, { timeout_s = ECHO_QUIET_S })
+        if match then
+            return match
+        end
+        local now = self.console:pending()
+        if now ~= "" and now == seen then
+            return nil
+        end
+        seen = now
+    until job.now() >= deadline
+    return nil
+end
+
 -- Types `line` once; true when its echo came back as typed. What is typed ends in
 -- a space, so that a last character that was doubled does no harm.
 local function type_once(self, line)
-    local cps = PACES[self.pace] or nil
-    self.console:send(line, { cps = cps })
-    local match = self.console:try_expect(line, { timeout_s = ECHO_S + #line / 1000 })
+    self.console:send(line, { cps = self.pace:cps() })
+    local match = await_echo(self, line)
     return match ~= nil and not match.before:find("%S")
 end
 
@@ -153,9 +186,10 @@ function UBoot:type_line(line)
     end
     for attempt = 1, 6 do
         if type_once(self, line) then
+            self.pace:intact()
             return
         end
-        self.pace = math.min(self.pace + 1, #PACES)
+        self.pace:damaged()
         log.warn("typed line was damaged on the console (try %d), typing it again slower", attempt)
         self:clear_line()
     end
@@ -167,22 +201,25 @@ function UBoot:type_line(line)
     })
 end
 
+-- A hint may be a function: what it says is known only once a command has failed.
+local function hint_of(options)
+    local hint = options and options.hint
+    return type(hint) == "function" and hint() or hint
+end
+
 -- Types a command with its frame and Enter; returns the pattern of the frame's
 -- end, whose capture is the status.
 local function enter_framed(self, command)
     self.sequence = self.sequence + 1
     self:type_line(("%s; echo =${jf}.%d $? "):format(command, self.sequence))
     self.console:send("\r")
-    return ("re:(?m)^=%s\\.%d (.*)$\\n"):format(self.nonce, self.sequence)
+    return ("re:(?m)^=%s\\.%d(| .*)$\\n"):format(self.nonce, self.sequence)
 end
 
---- Runs a command and returns its output and its status; nil for a status that
---- this U-Boot does not tell. Raises nothing about the status: see UBoot:run.
+--- As UBoot:frame, but a time-out is an answer: nil, message, "timeout".
 ---@param command string
 ---@param options {timeout_s: number|nil, tick: fun()|nil, tick_s: number|nil}|nil
----@return string output
----@return integer|nil status
-function UBoot:frame(command, options)
+function UBoot:try_frame(command, options)
     options = options or {}
     local pattern = enter_framed(self, command)
     local deadline = job.now() + (options.timeout_s or self.config.command_timeout_s)
@@ -193,16 +230,31 @@ function UBoot:frame(command, options)
         local slice = options.tick and math.min(options.tick_s or 0.5, left) or left
         match, message, code = self.console:try_expect(pattern, { timeout_s = slice })
         if not match and job.now() >= deadline then
-            self.console:send(CTRL_C)
-            self.console:fail({ code = code, message = ("U-Boot: %s: %s"):format(command, message) })
+            return nil, message, code
         end
         if not match and options.tick then
             options.tick()
         end
     until match
-    self:wait_prompt()
+    self:await_prompt()
     local output = match.before:gsub("^[^\n]*\n", "", 1)
     return output, math.tointeger(tonumber(match.captures[1]))
+end
+
+--- Runs a command and returns its output and its status; nil for a status that
+--- this U-Boot does not tell. Raises nothing about the status: see UBoot:run.
+---@param command string
+---@param options {timeout_s: number|nil, tick: fun()|nil, tick_s: number|nil, hint: string|nil}|nil
+---@return string output
+---@return integer|nil status
+function UBoot:frame(command, options)
+    local output, status, code = self:try_frame(command, options)
+    if not output then
+        self.console:send(CTRL_C)
+        self.console:fail({ code = code, message = ("U-Boot: %s: %s"):format(command, status),
+            hint = hint_of(options) })
+    end
+    return output, status
 end
 
 local function complaint_in(output)
@@ -227,13 +279,11 @@ end
 
 --- Runs a command and raises, class board, when it failed.
 ---@param command string
----@param options {timeout_s: number|nil, hint: string|nil, tick: fun()|nil}|nil
+---@param options {timeout_s: number|nil, hint: nil|string|fun(): string, tick: fun()|nil}|nil
 ---@return string output
 function UBoot:run(command, options)
     options = options or {}
-    local output, status = self:frame(command, {
-        timeout_s = options.timeout_s, tick = options.tick, tick_s = options.tick_s,
-    })
+    local output, status = self:frame(command, options)
     local failed = status and status ~= 0 or (status == nil and complaint_in(output) ~= nil)
     if failed then
         self.console:fail({
@@ -241,7 +291,7 @@ function UBoot:run(command, options)
             at = "uboot",
             retry = options.retry,
             message = ("U-Boot: %s: %s"):format(command, reason(output)),
-            hint = options.hint,
+            hint = hint_of(options),
         })
     end
     return output
@@ -272,11 +322,15 @@ local function dhcp(self)
     self:run("setenv autoload no")
     local config = self.config
     for attempt = 1, config.dhcp_tries do
-        local output, status = self:frame(config.dhcp_command, { timeout_s = config.dhcp_timeout_s })
-        if output:find("DHCP client bound", 1, true) or status == 0 then
+        local output, status = self:try_frame(config.dhcp_command, {
+            timeout_s = config.dhcp_timeout_s })
+        if output and (output:find("DHCP client bound", 1, true) or status == 0) then
             return
         end
-        log.warn("dhcp failed (try %d): %s", attempt, reason(output))
+        if not output then
+            self:abort()
+        end
+        log.warn("dhcp failed (try %d): %s", attempt, output and reason(output) or status)
     end
     self.console:fail({
         code = "network", message = ("U-Boot got no address by DHCP in %d tries"):format(config.dhcp_tries),
@@ -315,11 +369,12 @@ end
 ---@param address string
 ---@param name string        as the TFTP server knows it
 ---@param size_bytes integer
----@param options {timeout_s: number, tick: fun()}
+---@param options {timeout_s: number, tick: fun(), hint: nil|string|fun(): string}
 function UBoot:tftpboot(address, name, size_bytes, options)
     local output = self:run(("tftpboot %s %s"):format(address, name), {
         timeout_s = options.timeout_s,
         tick = options.tick,
+        hint = options.hint,
     })
     local got = output:match("Bytes transferred = (%d+)")
     if tonumber(got) ~= size_bytes then

@@ -16,8 +16,7 @@ struct jf_buf {
 
 // False when memory is out; the buffer is then unchanged.
 bool jf_buf_add(struct jf_buf *buf, const void *bytes, size_t len);
-bool jf_buf_addf(struct jf_buf *buf, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+bool jf_buf_addf(struct jf_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // Makes room for `len` more bytes and returns where they go; NULL when memory
 // is out. The caller then adds what it wrote to `len`.

@@ -9,12 +9,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+// Long for what unwinding does between two clean-ups, short for a person.
+#define UNWINDING_S 1.0
+
 struct jf_cancel {
     int event_fd; // readable from the first request on
     atomic_int signal_number;
-    // Only the job's thread touches these two.
+    // Only the job's thread touches these.
     unsigned mask_depth;
     jf_deadline mask_deadline;
+    jf_deadline unwinding; // not interrupted until then
 };
 
 struct jf_cancel *jf_cancel_new(void) {
@@ -67,6 +71,7 @@ jf_deadline jf_cancel_mask(struct jf_cancel *cancel, jf_deadline deadline) {
 void jf_cancel_unmask(struct jf_cancel *cancel, jf_deadline outer) {
     cancel->mask_depth--;
     cancel->mask_deadline = outer;
+    cancel->unwinding = jf_deadline_in(UNWINDING_S);
 }
 
 enum jf_code jf_cancel_check(const struct jf_cancel *cancel, struct jf_error *err) {
@@ -79,6 +84,19 @@ enum jf_code jf_cancel_check(const struct jf_cancel *cancel, struct jf_error *er
     if (!signal_number)
         return JF_OK;
     return jf_fail(err, JF_CANCELLED, "cancelled by SIG%s", sigabbrev_np(signal_number));
+}
+
+void jf_cancel_told(struct jf_cancel *cancel) {
+    cancel->unwinding = jf_deadline_in(UNWINDING_S);
+}
+
+enum jf_code jf_cancel_interrupt(struct jf_cancel *cancel, struct jf_error *err) {
+    if (jf_deadline_left_ns(cancel->unwinding) > 0)
+        return JF_OK;
+    enum jf_code code = jf_cancel_check(cancel, err);
+    if (code != JF_OK)
+        jf_cancel_told(cancel);
+    return code;
 }
 
 int jf_cancel_fd(const struct jf_cancel *cancel) {

@@ -39,6 +39,14 @@ void jf_cancel_unmask(struct jf_cancel *cancel, jf_deadline outer);
 // when a request is visible, JF_TIMEOUT when a masked section overran.
 enum jf_code jf_cancel_check(const struct jf_cancel *cancel, struct jf_error *err);
 
+// Notes that the job's Lua code has been told of the request, and now unwinds.
+void jf_cancel_told(struct jf_cancel *cancel);
+
+// As jf_cancel_check, for Lua code that does not wait, and so is not told. JF_OK
+// for a second after it was told (by jf_cancel_told or by this) and after a masked
+// section: it then unwinds, and an interruption would take a clean-up away.
+enum jf_code jf_cancel_interrupt(struct jf_cancel *cancel, struct jf_error *err);
+
 // For the waiting primitives: the descriptor to poll (readable once cancelled),
 // or -1 while masked; and the deadline that a masked section imposes.
 int jf_cancel_fd(const struct jf_cancel *cancel);

@@ -17,7 +17,7 @@ struct note {
 
 struct jf_notes {
     pthread_mutex_t lock;
-    SLIST_HEAD(, note) list;
+    SLIST_HEAD(note_list, note) list;
 };
 
 struct jf_notes *jf_notes_new(void) {
@@ -48,8 +48,7 @@ void jf_notes_free(struct jf_notes *notes) {
 }
 
 static void remove_key(struct jf_notes *notes, const char *key) {
-    struct note *note;
-    SLIST_FOREACH(note, &notes->list, link) {
+    for (struct note *note = SLIST_FIRST(&notes->list); note; note = SLIST_NEXT(note, link)) {
         if (strcmp(note->key, key) == 0) {
             SLIST_REMOVE(&notes->list, note, note, link);
             free_note(note);
@@ -86,8 +85,7 @@ void jf_notes_write(struct jf_notes *notes, int fd, const char *prefix) {
     struct timespec soon = jf_deadline_timespec(jf_deadline_in(0.2));
     if (pthread_mutex_clocklock(&notes->lock, CLOCK_MONOTONIC, &soon) != 0)
         return;
-    struct note *note;
-    SLIST_FOREACH(note, &notes->list, link) {
+    for (struct note *note = SLIST_FIRST(&notes->list); note; note = SLIST_NEXT(note, link)) {
         dprintf(fd, "%s%s\n", prefix, note->text);
     }
     pthread_mutex_unlock(&notes->lock);

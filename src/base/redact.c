@@ -169,8 +169,8 @@ bool jf_redact_stream_add(struct jf_redactor *redactor, struct jf_redact_stream 
     if (!redactor->forms && !stream->pending.len) {
         ok = jf_buf_add(out, bytes, len);
     } else if (jf_buf_add(&stream->pending, bytes, len)) {
-        size_t used = redact_decided(redactor, stream->pending.data, stream->pending.len, flush,
-                                     out, &ok);
+        size_t used =
+            redact_decided(redactor, stream->pending.data, stream->pending.len, flush, out, &ok);
         jf_buf_drop(&stream->pending, used);
     } else {
         ok = false;

@@ -120,13 +120,17 @@ static int job_note(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"now", job_now},       {"sleep", job_sleep}, {"check", job_check}, {"cancelled", job_cancelled},
-    {"cancel", job_cancel}, {"reset", job_reset}, {"mask", job_mask},   {"secret", job_secret},
-    {"redact", job_redact}, {"note", job_note},   {NULL, NULL},
+    {"now", job_now},       {"sleep", job_sleep},
+    {"check", job_check},   {"cancelled", job_cancelled},
+    {"cancel", job_cancel}, {"reset", job_reset},
+    {"mask", job_mask},     {"secret", job_secret},
+    {"redact", job_redact}, {"note", job_note},
+    {NULL, NULL},
 };
 
 static const luaL_Reg guard_methods[] = {{"close", guard_close}, {NULL, NULL}};
-static const luaL_Reg guard_meta[] = {{"__close", guard_close}, {"__gc", guard_close}, {NULL, NULL}};
+static const luaL_Reg guard_meta[] = {
+    {"__close", guard_close}, {"__gc", guard_close}, {NULL, NULL}};
 
 int luaopen_jflash_job(lua_State *L) {
     jf_bind_class(L, GUARD, guard_methods, guard_meta);

@@ -17,10 +17,10 @@
 #include "image/decoder.h"
 #include "image/relay.h"
 
-// Six pieces of 256 KiB stay in the processor's cache, and are enough for both
-// threads to work at once.
-#define PIECE_SIZE ((size_t)256 << 10)
-#define PIECE_COUNT 6
+// Small enough to stay in the processor's cache, enough for both threads to work
+// at once while they take turns.
+#define PIECE_SIZE ((size_t)128 << 10)
+#define PIECE_COUNT 12
 #define QUEUE_CAPACITY ((size_t)4 << 20)
 #define THREADS_MAX 16
 
@@ -64,7 +64,19 @@ static bool decodes(const struct jf_pipeline *p) {
     return p->format != JF_FORMAT_RAW && !p->options.skip_decode;
 }
 
+static bool passes_on(const struct jf_pipeline *p, int kind) {
+    return (p->options.sink == JF_SINK_DELIVERED && (kind & PIECE_DELIVERED)) ||
+           (p->options.sink == JF_SINK_DECODED && (kind & PIECE_DECODED));
+}
+
 // The giver.
+
+// Without work for the taker the piece stays here, and in the processor's cache.
+static void give_piece(struct jf_pipeline *p, struct jf_piece *piece, int kind) {
+    piece->kind = kind;
+    if (!p->options.skip_digest || passes_on(p, kind))
+        jf_relay_give(p->relay, piece);
+}
 
 static enum jf_code tell_format(struct jf_pipeline *p, struct jf_error *err) {
     const char *name = jf_source_name(p->source);
@@ -98,8 +110,8 @@ static enum jf_code read_piece(struct jf_pipeline *p, struct jf_piece **ret_piec
     }
     p->offset += piece->len;
     atomic_fetch_add(&p->delivered_bytes, piece->len);
-    piece->kind = p->format == JF_FORMAT_RAW ? PIECE_DELIVERED | PIECE_DECODED : PIECE_DELIVERED;
-    jf_relay_give(p->relay, piece);
+    give_piece(p, piece,
+               p->format == JF_FORMAT_RAW ? PIECE_DELIVERED | PIECE_DECODED : PIECE_DELIVERED);
     *ret_piece = piece;
     return JF_OK;
 }
@@ -126,8 +138,7 @@ static enum jf_code give_decoded(struct jf_pipeline *p, struct jf_piece *piece,
             return code;
     }
     atomic_fetch_add(&p->decoded_bytes, piece->len);
-    piece->kind = PIECE_DECODED;
-    jf_relay_give(p->relay, piece);
+    give_piece(p, piece, PIECE_DECODED);
     return JF_OK;
 }
 
@@ -216,11 +227,6 @@ static void *give(void *context) {
 }
 
 // The taker.
-
-static bool passes_on(const struct jf_pipeline *p, int kind) {
-    return (p->options.sink == JF_SINK_DELIVERED && (kind & PIECE_DELIVERED)) ||
-           (p->options.sink == JF_SINK_DECODED && (kind & PIECE_DECODED));
-}
 
 static enum jf_code handle(struct jf_pipeline *p, const struct jf_piece *piece,
                            struct jf_error *err) {
@@ -444,6 +450,12 @@ enum jf_code jf_pipeline_wait(struct jf_pipeline *pipeline, jf_deadline deadline
 
 enum jf_code jf_pipeline_result(const struct jf_pipeline *pipeline,
                                 struct jf_pipeline_result *ret_result, struct jf_error *err) {
+    // Reading the flag also makes what was written before it visible.
+    if (!atomic_load(&pipeline->done)) {
+        *ret_result = (struct jf_pipeline_result){0};
+        return jf_fail(err, JF_TIMEOUT, "%s: is still being read",
+                       jf_source_name(pipeline->source));
+    }
     *ret_result = pipeline->result;
     if (pipeline->failure.code != JF_OK)
         *err = pipeline->failure;

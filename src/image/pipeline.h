@@ -95,7 +95,8 @@ void jf_pipeline_progress(const struct jf_pipeline *pipeline,
 enum jf_code jf_pipeline_wait(struct jf_pipeline *pipeline, jf_deadline deadline,
                               const struct jf_cancel *cancel, struct jf_error *err);
 
-// Only after it is done. The result is filled as far as things went.
+// What came out, once it is done (before: JF_TIMEOUT): JF_OK, or why it failed.
+// The result is filled as far as things went.
 enum jf_code jf_pipeline_result(const struct jf_pipeline *pipeline,
                                 struct jf_pipeline_result *ret_result, struct jf_error *err);
 

@@ -67,7 +67,7 @@ static struct jf_job *new_job(int argc, char **argv) {
 static void check_cancel(lua_State *L, lua_Debug *ar) {
     (void)ar;
     struct jf_error err;
-    enum jf_code code = jf_cancel_check(jf_bind_context(L)->cancel, &err);
+    enum jf_code code = jf_cancel_interrupt(jf_bind_context(L)->cancel, &err);
     if (code == JF_OK)
         return;
     // The choreography turns this into its error object; see jflash.errors.

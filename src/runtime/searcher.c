@@ -56,8 +56,8 @@ static void set_paths(lua_State *L) {
         lua_remove(L, -2);
         luaL_addvalue(&path);
     }
-    luaL_pushresult(&path);               // package dirs path
-    lua_setfield(L, dirs - 1, "path");    // package dirs
+    luaL_pushresult(&path);            // package dirs path
+    lua_setfield(L, dirs - 1, "path"); // package dirs
     lua_pushliteral(L, "");
     lua_setfield(L, dirs - 1, "cpath");
     lua_settop(L, dirs - 2);

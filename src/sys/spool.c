@@ -10,7 +10,7 @@
 #include "base/wait.h"
 #include "sys/fd.h"
 
-#define CHUNK (256 * 1024)
+#define CHUNK ((size_t)256 * 1024)
 
 // One piece: *ret_len is 0 at the end of file.
 static enum jf_code copy_piece(int from, int to, char *chunk, const struct jf_cancel *cancel,
@@ -44,8 +44,8 @@ static enum jf_code copy_all(int from, int to, const struct jf_cancel *cancel, u
     return code;
 }
 
-enum jf_code jf_spool(int fd, const char *path, const struct jf_cancel *cancel,
-                      uint64_t *ret_bytes, struct jf_error *err) {
+enum jf_code jf_spool(int fd, const char *path, const struct jf_cancel *cancel, uint64_t *ret_bytes,
+                      struct jf_error *err) {
     int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (to < 0)
         return jf_fail_errno(err, errno, "%s: open", path);

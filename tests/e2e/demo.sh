@@ -51,5 +51,6 @@ if may_serve; then
     flash_and_boot
 else
     say "no right to serve on port 69: going on in a network namespace"
+    # shellcheck disable=SC2016
     unshare -Urn sh -c 'ip link set lo up && exec "$0" --flash-only' "$0"
 fi

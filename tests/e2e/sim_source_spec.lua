@@ -187,16 +187,13 @@ describe("an image that changes while the board boots", function()
     it("is refused before it is written", function()
         local bench <close> = support.bench()
         local path = bench:image("disk.img")
-        support.write(bench:path("change.lua"), ([[
-            local recipe = require("jflash.recipe.flash"):derive()
+        local result = bench:run_recipe(([[
             recipe:after("preflash", function()
                 local file = io.open(%q, "a")
                 file:write("more")
                 file:close()
             end)
-            return recipe
-        ]]):format(path))
-        local result = bench:jflash({ "run", bench:path("change.lua"), "--board", "sim", path })
+        ]]):format(path), { path })
         bench:assert_result(result, { status = 6, step = "write", storage = "untouched" })
     end)
 end)

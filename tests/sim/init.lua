@@ -113,9 +113,11 @@ end
 ---@return table[]
 function Board:log(kind)
     local entries = {}
-    for line in io.lines(self.dir .. "/log") do
-        local entry = literal.value(line)
-        if not kind or entry.kind == kind then
+    local file <close> = assert(io.open(self.dir .. "/log"))
+    for line in file:lines("L") do
+        -- The last one may be half written.
+        local entry = line:sub(-1) == "\n" and literal.value(line)
+        if entry and (not kind or entry.kind == kind) then
             entries[#entries + 1] = entry
         end
     end

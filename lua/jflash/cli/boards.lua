@@ -5,10 +5,10 @@ local json = require("jflash.json")
 local options = require("jflash.cli.options")
 local sys = require("jflash.sys")
 
-local M = { summary = "List the boards that are configured or built in." }
+local M = {}
 
 function M.define(command)
-    command:option("--config", "A configuration file that is read before the others.")
+    command:option("--config", "Read this configuration file and no other.")
         :argname("FILE")
     options.output(command)
 end
@@ -16,7 +16,7 @@ end
 function M.run(values)
     local boards = config.boards({ config = values.config })
     if values.log_format == "json" then
-        sys.write(1, json.encode(json.array(boards)) .. "\n")
+        sys.write(1, json.encode(setmetatable(boards, json.array)) .. "\n")
         return 0
     end
     for _, board in ipairs(boards) do

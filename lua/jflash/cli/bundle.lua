@@ -5,7 +5,7 @@ local log = require("jflash.log")
 local manifests = require("jflash.manifest")
 local sys = require("jflash.sys")
 
-local M = { summary = "Check a bundle: its manifest, and that its files are there." }
+local M = {}
 
 function M.define(command)
     command:argument("action", "check"):choices({ "check" })

@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 
-local config = require("jflash.config")
+local boards = require("jflash.cli.board")
 local duts = require("jflash.dut")
+local errors = require("jflash.errors")
 local log = require("jflash.log")
 local options = require("jflash.cli.options")
 
-local M = { summary = "A live terminal on a board's console." }
+local M = {}
 
 function M.define(command)
     options.board(command)
@@ -21,17 +22,30 @@ local endings = {
     eof = "standard input ended",
 }
 
+-- A virtual board has no console while it is off.
+local function check_on(dut)
+    if dut.power.console_moves and dut.power:state() == "off" then
+        errors.raise({
+            class = "host",
+            code = "off",
+            message = ("board %s is off, and has no console until it is on"):format(dut.name),
+            hint = "jflash power on --board " .. dut.name,
+        })
+    end
+end
+
 function M.run(values)
-    local board = config.board(values.board, { config = values.config, set = values.set })
+    local board = boards.choose(values)
     local dut <close> = duts.new(board, { power_off = false, wait_s = values.wait,
         run_dir = values.run_dir })
     if values.run_dir then
         dut:start_run()
     end
+    check_on(dut)
     dut:open_console()
-    dut.power:resume()
     log.info("console of %s; Ctrl-] ends it", board.name)
     local why = dut.console:attach()
+    log.raw("\n")
     log.info("%s", endings[why] or why)
     return 0
 end

@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 
-local config = require("jflash.config")
+local boards = require("jflash.cli.board")
 local duts = require("jflash.dut")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
 local options = require("jflash.cli.options")
 local scripts = require("jflash.scripts")
 
-local M = { summary = "Flash an image onto a board's storage." }
+local M = {}
 
 local EXAMPLES = [[
 Examples:
@@ -50,13 +50,29 @@ local function recipe_of(board)
     return require("jflash.recipe.flash")
 end
 
+-- What failed behind the last step (the power switch) does not undo what was done.
+local function add_result(failure, report)
+    local result = ("the storage is done: %s"):format(report:result())
+    failure.hint = failure.hint and (result .. "; " .. failure.hint) or result
+end
+
 -- Runs the recipe and returns the report; the board is released, and its power
 -- off, when this returns.
 local function flash(recipe, board, values)
-    local dut <close> = duts.new(board, settle(values, board))
-    dut:start_run()
-    recipe:run(dut)
-    return dut.report
+    local report
+    local ok, failure = xpcall(function()
+        local dut <close> = duts.new(board, settle(values, board))
+        dut:start_run()
+        recipe:run(dut)
+        report = dut.report
+    end, errors.wrap)
+    if not ok and report then
+        add_result(failure, report)
+    end
+    if not ok then
+        error(failure, 0)
+    end
+    return report
 end
 
 --- Runs a recipe with the options of `flash`.
@@ -64,11 +80,12 @@ end
 ---@param recipe jflash.Recipe|nil  nil takes the board's, else the stock recipe
 ---@return integer status
 function M.run(values, recipe)
-    local board = config.board(values.board, { config = values.config, set = values.set })
+    local board = boards.choose(values)
     local report = flash(recipe or recipe_of(board), board, values)
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else
+        log.record(board.name .. ": " .. report:result(), report:fields())
         log.raw(report:summary(board.name))
     end
     return 0

@@ -11,8 +11,17 @@ local sys = require("jflash.sys")
 
 local M = {}
 
--- In the order in which help shows them.
-local COMMANDS = { "flash", "run", "console", "power", "boards", "bundle", "modules" }
+-- In the order in which help shows them. A command's module is loaded only when it
+-- is asked for: most of the start-up time would go into the others.
+local COMMANDS = {
+    { "flash", "Flash an image onto a board's storage." },
+    { "run", "Run a Lua script, or a recipe with the options of flash." },
+    { "console", "A live terminal on a board's console." },
+    { "power", "Switch a board's power on or off, or read it." },
+    { "boards", "List the boards that are configured or built in." },
+    { "bundle", "Check a bundle: its manifest, and that its files are there." },
+    { "modules", "Show where each Lua module and script comes from." },
+}
 
 local EPILOG = [[
 Exit status: 0 done; 1 a bug, or an error in your own Lua; 2 configuration;
@@ -29,8 +38,8 @@ end
 -- Help must not end the process from inside the parser: the job unwinds.
 local function add_help(command)
     command:add_help({
-        action = function(parser)
-            answer(parser:get_help() .. "\n")
+        action = function()
+            answer(command:get_help() .. "\n")
         end,
     })
 end
@@ -41,7 +50,18 @@ local function new_parser(name, description)
     return parser
 end
 
-local function build()
+-- The first argument that names a command.
+local function asked_for(args)
+    for _, argument in ipairs(args) do
+        for _, command in ipairs(COMMANDS) do
+            if argument == command[1] then
+                return argument
+            end
+        end
+    end
+end
+
+local function build(args)
     local parser = new_parser("jflash",
         "Flashes operating-system images onto boards through their own bootloader.")
     parser:epilog(EPILOG)
@@ -51,16 +71,35 @@ local function build()
     end)
     parser:command_target("command")
     parser:require_command(false)
-    for _, name in ipairs(COMMANDS) do
-        local module = require("jflash.cli." .. name)
-        local command = parser:command(name, module.summary):add_help(false)
+    local asked = asked_for(args)
+    for _, entry in ipairs(COMMANDS) do
+        local name, summary = table.unpack(entry)
+        local command = parser:command(name, summary):add_help(false)
         command:help_max_width(80)
         add_help(command)
-        module.define(command, add_help)
+        if name == asked then
+            require("jflash.cli." .. name).define(command)
+        end
     end
     local help = parser:command("help", "Show help for a command."):add_help(false)
     help:argument("topic", "A command."):args("?")
     return parser
+end
+
+--- Ends the program with the help of a command, or of the whole.
+---@param topic string|nil
+function M.help(topic)
+    local parser = build({ topic })
+    for _, command in ipairs(parser._commands) do
+        if command._name == topic then
+            answer(command:get_help() .. "\n")
+        end
+    end
+    if topic then
+        errors.raise({ class = "config", code = "usage", message = ("no command '%s'"):format(topic),
+            hint = "jflash --help lists them" })
+    end
+    answer(parser:get_help() .. "\n")
 end
 
 local function usage_error(parser, message)
@@ -68,8 +107,8 @@ local function usage_error(parser, message)
         class = "config",
         code = "usage",
         message = message,
-        hint = ("%s --help says what there is"):format(parser:get_usage():match("^Usage: (jflash[%l ]*)")
-            or "jflash"),
+        hint = parser:get_usage():match("^Usage: (jflash[%l ]*)"):gsub(" $", "")
+            .. " --help says what there is",
     })
 end
 
@@ -83,26 +122,19 @@ end
 function M.parse_as(name, summary, define, args)
     local parser = new_parser(name, summary)
     add_help(parser)
-    define(parser, add_help)
+    define(parser)
     parser.error = usage_error
     return parser:parse(args)
 end
 
 local function parse(args)
-    local parser = build()
+    local parser = build(args)
     parser.error = usage_error
     local values = parser:parse(args)
-    if values.command == "help" and values.topic then
-        M.parse(nil, { values.topic, "--help" })
-    end
     if not values.command or values.command == "help" then
-        answer(parser:get_help() .. "\n")
+        M.help(values.topic)
     end
     return values
-end
-
-function M.parse(_, args)
-    return parse(args)
 end
 
 local function run(args)
@@ -125,15 +157,22 @@ local titles = {
     cancelled = "cancelled",
 }
 
+-- The failure as machines read it, in the run's log too.
+local function log_failure(failure)
+    local write = log.is_json() and log.event or log.record
+    log.step(failure.step)
+    write("failed: " .. failure.message, {
+        class = failure.class, code = failure.code, failed_step = failure.step, hint = failure.hint,
+        console = failure.console, cleanup = failure.cleanup, status = errors.status(failure),
+    }, "error")
+end
+
 local function print_failure(failure)
-    local place = failure.step and (" in step " .. failure.step) or ""
-    local fields = { class = failure.class, code = failure.code, failed_step = failure.step,
-        hint = failure.hint, console = failure.console }
+    log_failure(failure)
     if log.is_json() then
-        log.step(failure.step)
-        log.event("failed: " .. failure.message, fields)
         return
     end
+    local place = failure.step and (" in step " .. failure.step) or ""
     local lines = { ("jflash: %s%s: %s"):format(titles[failure.class], place, failure.message) }
     if failure.console and failure.console ~= "" then
         table.insert(lines, "  the console's last lines:\n" .. indent(failure.console))

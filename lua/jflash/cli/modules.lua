@@ -3,7 +3,7 @@
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
 
-local M = { summary = "Show where each Lua module and script comes from." }
+local M = {}
 
 function M.define(command)
     command:epilog("A file of the same name in a search directory replaces a built-in module.")

@@ -32,7 +32,7 @@ end
 function M.board(command)
     command:option("-b --board", "The board's name: see jflash boards. Not needed when one is configured.")
         :argname("NAME")
-    command:option("--config", "A configuration file that is read before the others.")
+    command:option("--config", "Read this configuration file and no other.")
         :argname("FILE")
     command:option("--set", "Override a key of the board's configuration (repeatable), "
         .. "as --set power.drive=/path/disk.img.")

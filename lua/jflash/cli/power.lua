@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 
-local config = require("jflash.config")
+local boards = require("jflash.cli.board")
 local errors = require("jflash.errors")
 local lock = require("jflash.lock")
 local log = require("jflash.log")
@@ -8,7 +8,7 @@ local options = require("jflash.cli.options")
 local powers = require("jflash.power")
 local sys = require("jflash.sys")
 
-local M = { summary = "Switch a board's power on or off, or read it." }
+local M = {}
 
 local EXAMPLES = [[
 Examples:
@@ -61,7 +61,7 @@ end
 local READS = { state = true, read = true }
 
 function M.run(values)
-    local board = config.board(values.board, { config = values.config, set = values.set })
+    local board = boards.choose(values)
     local power = powers.open(board.power, { name = board.name })
     local scope <close> = require("jflash.scope").new()
     if not READS[values.action] then

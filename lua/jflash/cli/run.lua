@@ -3,7 +3,7 @@
 local recipes = require("jflash.recipe")
 local scripts = require("jflash.scripts")
 
-local M = { summary = "Run a Lua script, or a recipe with the options of flash." }
+local M = {}
 
 local EXAMPLES = [[
 A script that returns a recipe is run like flash, with the same options:
@@ -31,7 +31,7 @@ end
 
 function M.run(values)
     if values.script == "--help" or values.script == "-h" then
-        return require("jflash.cli").parse(nil, { "help", "run" })
+        require("jflash.cli").help("run")
     end
     local chunk = scripts.load(values.script)
     arg = table.move(values.args, 1, #values.args, 1, { [0] = values.script }) -- luacheck: globals arg

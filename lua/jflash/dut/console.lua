@@ -7,6 +7,7 @@
 
 local consoles = require("jflash.console")
 local errors = require("jflash.errors")
+local job = require("jflash.job")
 
 local M = {}
 
@@ -32,6 +33,7 @@ local ERROR_BYTES = 2000
 
 ---@class jflash.dut.Console
 ---@field name string
+---@field is_lost boolean  it hung up: it must be opened again
 local Console = {}
 Console.__index = Console
 
@@ -54,12 +56,18 @@ function Console:open(where, transcript)
     self.raw = errors.check("host", consoles.open(where, {
         name = self.name,
         baudrate = self.config.baudrate,
+        bytesize = self.config.bytesize,
+        parity = self.config.parity,
+        stopbits = self.config.stopbits,
+        flow = self.config.flow,
+        hupcl = not self.config.disable_hupcl,
         timeout_s = 10,
     }))
     if self.transcript_path then
         errors.check("host", self.raw:transcript(self.transcript_path))
     end
     self.raw:echo(self.debug or false)
+    self.is_lost = false
     self.hint = hint
 end
 
@@ -94,6 +102,7 @@ end
 function Console:fail(fields)
     fields.class = fields.class or "board"
     fields.console = self:last_lines()
+    self.is_lost = self.is_lost or fields.code == "closed"
     return errors.raise(fields)
 end
 
@@ -144,7 +153,11 @@ end
 --- Lets time pass, but not past a failure pattern of the phase.
 ---@param seconds number
 function Console:watch(seconds)
-    self:try_expect({}, { timeout_s = seconds })
+    if #phases[self.phase_name] > 0 then
+        self:try_expect({}, { timeout_s = seconds })
+    else
+        errors.check("host", job.sleep(seconds))
+    end
 end
 
 ---@param text string

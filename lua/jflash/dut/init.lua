@@ -6,7 +6,6 @@
 -- owns what must be put back: closing it switches off what the run switched on.
 
 local consoles = require("jflash.dut.console")
-local errors = require("jflash.errors")
 local job = require("jflash.job")
 local lock = require("jflash.lock")
 local log = require("jflash.log")
@@ -103,7 +102,7 @@ function Dut:power_cycle()
     take_power(self)
     self.console:phase("quiet")
     self.shell = nil
-    if not self.power.console_moves and not self.console.raw then
+    if not self.power.console_moves and (self.console.is_lost or not self.console.raw) then
         self:open_console()
     end
     -- A board that is known to be off needs no time to lose its charge.

@@ -70,13 +70,23 @@ function Http:face(board_address)
     end
 end
 
---- Makes a content fetchable.
+-- What is offered; closing it withdraws it.
+local Offer = {}
+Offer.__index = Offer
+
+function Offer:__close()
+    self.http:withdraw(self.name)
+end
+
+--- Makes a content fetchable until it is withdrawn, or its offer is closed:
+--- `local offered <close> = http:offer(...)`.
 ---@param name string
 ---@param content table  {file=} or {bytes=} or {stream=}, see jflash.http
 ---@return {name: string, url: string}
 function Http:offer(name, content)
+    self.server:remove(name) -- of an attempt before
     local path = errors.check("host", self.server:add(name, content))
-    return { name = name, url = self.base .. path }
+    return setmetatable({ name = name, url = self.base .. path, http = self }, Offer)
 end
 
 ---@param name string
@@ -155,21 +165,23 @@ local function raise_unavailable(host, port, message, errno)
     })
 end
 
+-- A server, or nil, a message and the errno's name.
 local function serve(self, host, port)
-    return tftps.serve({
+    local server, message, _, errno = tftps.serve({
         host = host,
         port = port,
         max_blksize = self.config.max_blksize,
     })
+    return server, message, errno
 end
 
 -- On the loopback network each run takes an address of its own, so that runs side
 -- by side need not wait for each other's port 69.
 local function serve_on_loopback(self)
-    local server, message, errno, host, _
+    local server, message, errno, host
     for _ = 1, LOOPBACK_TRIES do
         host = self.loopback or net.random_loopback()
-        server, message, _, errno = serve(self, host, self.port)
+        server, message, errno = serve(self, host, self.port)
         if server or errno ~= "EADDRINUSE" then
             break
         end
@@ -184,7 +196,7 @@ local function start(self)
         return serve_on_loopback(self)
     end
     local host = listening_host(self.config)
-    local server, message, _, errno = serve(self, host, self.port)
+    local server, message, errno = serve(self, host, self.port)
     return server, message, errno, host
 end
 
@@ -223,7 +235,9 @@ end
 --- Starts the server; another run's turn is waited for.
 ---@param board_address string|nil
 ---@param wait_s number
+---@return jflash.dut.Tftp self to be closed: the port is held no longer than it is needed
 function Tftp:open(board_address, wait_s)
+    self:close()
     if self.config.host ~= "auto-loopback" then
         self.turn = lock_turn(self, wait_s)
     end
@@ -239,6 +253,7 @@ function Tftp:open(board_address, wait_s)
     if not is_translated(self.config) and board_address then
         server:only(board_address)
     end
+    return self
 end
 
 ---@param name string
@@ -284,5 +299,7 @@ function Tftp:close()
         self.turn = nil
     end
 end
+
+Tftp.__close = Tftp.close
 
 return M

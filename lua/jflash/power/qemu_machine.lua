@@ -86,14 +86,6 @@ local function is_private(path)
     return info and info.type == "dir" and info.uid == sys.uid() and info.mode & ANY_OTHER == 0
 end
 
-local function default_dir(id)
-    local runtime = sys.getenv("XDG_RUNTIME_DIR")
-    if runtime and runtime:sub(1, 1) == "/" and is_private(runtime) then
-        return ("%s/jflash/%s"):format(runtime, id)
-    end
-    return ("/tmp/jflash-%d/%s"):format(sys.uid(), id)
-end
-
 -- The folder in which a machine's own disks lie.
 local function storage_dir(id)
     local state = sys.getenv("XDG_STATE_HOME")
@@ -105,6 +97,19 @@ local function storage_dir(id)
         state = home .. "/.local/state"
     end
     return ("%s/jflash/boards/%s"):format(state, id)
+end
+
+local function default_dir(id)
+    local runtime = sys.getenv("XDG_RUNTIME_DIR")
+    if runtime and runtime:sub(1, 1) == "/" and is_private(runtime) then
+        return ("%s/jflash/%s"):format(runtime, id)
+    end
+    local shared = ("/tmp/jflash-%d"):format(sys.uid())
+    -- In a user namespace our number may be another's outside.
+    if sys.stat(shared, { follow = false }) and not is_private(shared) then
+        return storage_dir(id)
+    end
+    return shared .. "/" .. id
 end
 
 -- Tells a machine from others of the same board: each drive that is named makes

@@ -20,9 +20,6 @@ local recipe = recipes.new({
     "load", "boot", "login", "resolve_target", "preflash", "write", "verify", "finish",
 })
 
--- Seconds without a byte after which a transfer to U-Boot is given up; U-Boot
--- itself asks again after 5.
-local TFTP_STALL_S = 20
 -- Another run's turn at TFTP's port is short: it ends with its loading.
 local TFTP_TURN_S = 120
 
@@ -104,6 +101,7 @@ end
 -- Watches one transfer; raises when it stands still.
 local function watch_transfer(dut, file)
     local started, moved, bytes = job.now(), job.now(), -1
+    local stall_s = dut.board.timeouts.load_stall_s
     return function()
         local transfer = dut.tftp:progress(file.file)
         local now = job.now()
@@ -111,7 +109,7 @@ local function watch_transfer(dut, file)
             bytes, moved = transfer.bytes, now
             log.progress(file.role, bytes, file.size_bytes, bytes / math.max(now - started, 0.001))
         end
-        if now - moved < TFTP_STALL_S then
+        if now - moved < stall_s then
             return
         end
         local seen, arrived = dut.tftp:arrival(file.file)
@@ -119,9 +117,9 @@ local function watch_transfer(dut, file)
         dut.tftp.windowsize = 1
         dut.console:fail({
             code = "timeout",
-            at = "uboot",
-            message = ("TFTP of %s stood still for %d s: %s"):format(
-                file.file, TFTP_STALL_S, seen),
+            -- Where nothing arrives any more, the board's network may be stuck.
+            at = arrived and "uboot" or nil,
+            message = ("TFTP of %s stood still for %g s: %s"):format(file.file, stall_s, seen),
             hint = arrived and "a lossy link? Trying again asks for one packet at a time"
                 or "is this host reachable from the board: firewall, route, VLAN, UDP port 69?",
         })
@@ -147,6 +145,9 @@ local function load_file(dut, file)
     dut.uboot:tftpboot(file.address, file.file, file.size_bytes, {
         timeout_s = dut.board.uboot.load_timeout_s,
         tick = watch_transfer(dut, file),
+        hint = function()
+            return "seen from this host: " .. dut.tftp:arrival(file.file)
+        end,
     })
     dut.uboot:setenv(file.role .. "_size", ("%x"):format(file.size_bytes))
     local elapsed_s = job.now() - started
@@ -157,14 +158,12 @@ end
 --- Loads kernel, initramfs and device tree. TFTP's port is held only meanwhile.
 ---@param dut jflash.Dut
 function recipe.load(dut)
-    local tftp = dut.tftp
     dut.uboot:settle()
-    tftp:open(dut.address.ipaddr, TFTP_TURN_S)
+    local _ <close> = dut.tftp:open(dut.address.ipaddr, TFTP_TURN_S)
     tell_server(dut)
     for _, file in ipairs(dut.files) do
         load_file(dut, file)
     end
-    tftp:close()
 end
 
 --- Starts the flasher system.

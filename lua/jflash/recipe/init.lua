@@ -94,6 +94,8 @@ function Recipe:after(step, hook)
 end
 
 local function do_step(recipe, name, dut)
+    -- A step that never waits would not notice.
+    errors.check("host", job.check())
     for _, hook in ipairs(recipe.hooks.before[name] or {}) do
         hook(dut)
     end
@@ -137,7 +139,7 @@ end
 -- The earliest step that must be repeated. What the board still answers decides:
 -- its U-Boot prompt, its flasher's shell, or nothing but the power switch.
 local function resume_at(recipe, position, failure)
-    local answering = { uboot = "network", shell = recipe.order[position] }
+    local answering = { uboot = "load", shell = recipe.order[position] }
     if recipe.order[position] == "verify" then
         answering.shell = "write"
     end

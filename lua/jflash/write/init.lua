@@ -119,8 +119,9 @@ function Worker:status(part)
     return math.tointeger(tonumber(self:result(part .. ".status")))
 end
 
--- After these the board runs nothing of ours any more.
-local GONE = { panic = true, reset = true, closed = true }
+-- After these the board runs nothing of ours any more, or cannot be told to stop:
+-- then the power switch does.
+local GONE = { panic = true, reset = true, closed = true, silent = true }
 
 --- Stops all parts of a script that still runs, so that nothing writes any more.
 function Worker:close()

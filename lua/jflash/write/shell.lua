@@ -125,17 +125,15 @@ local function check_parts(dut, worker, offered)
     end
 end
 
--- What the board cannot decode, this host decodes while it serves.
-local function offer(dut, img)
-    local format = img:format()
-    local decoder = decoder_on_board(dut.shell, format)
+-- What the board cannot decode, this host decodes while it serves: returns the
+-- board's decoder, and the stream of decoded bytes if there must be one.
+local function choose_decoder(dut, img)
+    local decoder = decoder_on_board(dut.shell, img:format())
     if decoder then
-        return dut.http:offer("image", { file = img.file }), decoder
+        return decoder, nil
     end
-    log.info("the board has no decoder for %s: this host decodes while serving", format)
-    local stream = img:stream()
-    dut.scope:own(stream, "stop decoding")
-    return dut.http:offer("image", { stream = stream }), "cat"
+    log.info("the board has no decoder for %s: this host decodes while serving", img:format())
+    return "cat", img:stream()
 end
 
 --- Writes the image to the target.
@@ -144,7 +142,9 @@ end
 function M.write(dut)
     local device, bytes = dut.target.device, dut.proof.decoded_bytes
     local flags = dd_flags(dut.shell, device)
-    local offered, decoder = offer(dut, dut.image)
+    local decoder, stream <close> = choose_decoder(dut, dut.image)
+    local offered <close> = dut.http:offer("image",
+        stream and { stream = stream } or { file = dut.image.file })
     local body = SCRIPT:format(dut.shell:fetch(offered.url), decoder,
         write_commands(device, bytes, flags))
     local worker <close> = workers.start(dut, body, {
@@ -155,7 +155,6 @@ function M.write(dut)
         return transfer and transfer.bytes
     end)
     check_parts(dut, worker, offered)
-    dut.http:withdraw(offered.name)
     return { bytes = bytes, elapsed_s = worker.elapsed_s }
 end
 

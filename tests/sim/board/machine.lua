@@ -14,9 +14,6 @@ local PANIC = "[    1.318234] Kernel panic - not syncing: VFS: Unable to mount r
     .. "[    1.319102] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs on "
     .. "unknown-block(0,0) ]---\n"
 
--- How long a console is gone that hung up, unless the fault says otherwise.
-local BACK_AFTER_S = 0.05
-
 --- `parts`: loop, console, faults, options, log, dir, kernel, and boot(machine),
 --- which runs from reset.
 function M.new(parts)
@@ -171,9 +168,8 @@ end
 
 function M:hang_up_console(fault)
     self.console:hang_up()
-    local back_after_s = fault.back_after_s or BACK_AFTER_S
-    if back_after_s < math.huge then
-        self.loop:after(back_after_s, function() self.console:plug_in() end)
+    if fault.back_after_s then
+        self.loop:after(fault.back_after_s, function() self.console:plug_in() end)
     end
 end
 

@@ -15,19 +15,25 @@ local function mark(path, present)
     end
 end
 
---- Tells the fake kernel where connections go, now that a shell starts.
-function M.apply(machine)
-    local works = not machine.faults:fire("no_network", "shell")
-    mark(machine.dir .. "/root/etc/sim-no-network", not works)
-    local link = machine.options.needs_udhcpc and machine.dir .. "/root/etc/sim-link" or nil
-    if #machine.faults:of_kind("connection") == 0 then
-        machine.kernel:network(works, nil, link)
-        return
-    end
+local function open(machine)
     local listener, port = wire.listen_tcp()
-    machine.relay = { listener = listener, expected = {}, pairs = {} }
+    machine.relay = { listener = listener, port = port, expected = {}, pairs = {} }
     machine.loop:on_read(listener, function() M.accept(machine) end)
-    machine.kernel:network(works, port, link)
+end
+
+--- Tells the fake kernel where connections go: when a shell starts, and when a
+--- fault was set or cleared.
+function M.apply(machine, starting)
+    if starting or #machine.faults:of_kind("no_network") == 0 then
+        machine.has_network = not machine.faults:fire("no_network", "shell")
+        mark(machine.dir .. "/root/etc/sim-no-network", not machine.has_network)
+    end
+    local link = machine.options.needs_udhcpc and machine.dir .. "/root/etc/sim-link" or nil
+    local relayed = #machine.faults:of_kind("connection") > 0
+    if relayed and not machine.relay then
+        open(machine)
+    end
+    machine.kernel:network(machine.has_network, relayed and machine.relay.port or nil, link)
 end
 
 --- The next connection is meant for this host and port.
@@ -81,6 +87,14 @@ local function damage(machine, pair, bytes)
     return part
 end
 
+-- Which fault this connection has: the request's first line tells what it is for.
+local function choose_fault(machine, pair, bytes)
+    pair.asked = true
+    local fault = machine.faults:fire("connection", "connect", bytes:match("^[^\r\n]*"))
+    pair.fault = fault
+    pair.ends = fault ~= nil and fault.action == "refuse"
+end
+
 local function reader(machine, pair, from, to)
     return function()
         local bytes = wire.read(from, 65536)
@@ -89,8 +103,10 @@ local function reader(machine, pair, from, to)
         end
         if from == pair.far then
             bytes = damage(machine, pair, bytes)
+        elseif not pair.asked and bytes ~= "" then
+            choose_fault(machine, pair, bytes)
         end
-        if bytes ~= "" then
+        if bytes ~= "" and not (pair.ends and from == pair.near) then
             forward(machine, pair, from, to, bytes)
         end
         if pair.ends then
@@ -105,14 +121,12 @@ function M.accept(machine)
     if not near then
         return
     end
-    local fault = machine.faults:fire("connection", "connect", address.host .. ":" .. address.port)
-    local refused = fault and fault.action == "refuse"
-    local far = not refused and wire.connect_tcp(address.host, address.port)
+    local far = wire.connect_tcp(address.host, address.port)
     if not far then
         wire.close(near)
         return
     end
-    local pair = { near = near, far = far, received = 0, fault = fault }
+    local pair = { near = near, far = far, received = 0 }
     pair.readers = { [near] = reader(machine, pair, near, far), [far] = reader(machine, pair, far, near) }
     machine.relay.pairs[pair] = true
     machine.loop:on_read(near, pair.readers[near])

@@ -2,6 +2,7 @@
 --
 -- The flasher's shell: a real busybox ash on a pty of its own, in the folder
 -- DIR/root, above the fake kernel (host/kernel.h).
+local faults = require("faults")
 local relay = require("relay")
 local wire = require("wire")
 
@@ -20,7 +21,7 @@ function M.new(machine)
     local self = setmetatable({ machine = machine, line = "" }, M)
     -- A system that has just booted has no address yet.
     os.remove(machine.dir .. "/root/etc/sim-link")
-    self:apply_faults()
+    self:apply_faults(true)
     local process = assert(wire.spawn({
         argv = { "/bin/busybox", "sh" }, env = environment(machine.options),
         root = machine.dir .. "/root", terminal = true, watched = true,
@@ -45,29 +46,38 @@ local function is_at_transfer(fault)
     return (fault.at == "write" or fault.at == "read") and fault.offset
 end
 
--- Tells the fake kernel where the faults that are due now lie.
-function M:apply_faults()
+-- A disk's fault counts the shells that meet it; for one set later this shell is
+-- the first.
+local function is_active(fault, starting)
+    if starting or fault.active == nil then
+        fault.active = faults.is_due(fault)
+    end
+    return fault.active
+end
+
+--- Tells the fake kernel where the faults that are due now lie: when the shell
+--- starts, and when a fault was set or cleared.
+function M:apply_faults(starting)
     local machine = self.machine
     local first = machine.options.disks[1]
     machine.kernel:clear()
-    self.watch_reads = false
     local function set(fault, key, value)
-        local disk = fault.disk or first.name
-        machine.kernel:set(disk, key, value)
+        machine.kernel:set(fault.disk or first.name, key, value)
         self.watch_reads = self.watch_reads or key == "bad_read_at" or key == "stop_read_at"
     end
     for _, fault in ipairs(machine.faults.list) do
-        if fault.kind == "disk" and machine.faults.is_due(fault) then
+        if fault.kind == "disk" and is_active(fault, starting) then
             for key in pairs(OFFSETS) do
                 if fault[key] then
                     set(fault, key, fault[key])
                 end
             end
+            set(fault, "flips_left", math.min(fault.times or math.maxinteger, math.maxinteger))
         elseif is_at_transfer(fault) then
             set(fault, ("stop_%s_at"):format(fault.at), fault.offset)
         end
     end
-    relay.apply(machine)
+    relay.apply(machine, starting)
 end
 
 -- ---- what happens in it ----

@@ -124,7 +124,7 @@ static void flip_byte(const struct call *call, struct sim_disk *disk) {
     if (fd >= 0)
         close(fd);
     disk->flip_due = false;
-    disk->flip_at = SIM_NOWHERE;
+    disk->flips_left--;
 }
 
 static int64_t open_disk(const struct call *call, struct sim_disk *disk, int flags) {
@@ -281,7 +281,7 @@ static int64_t write_disk(const struct call *call, const struct transfer *io) {
         return -ENOSPC;
     if (covers(io->offset, io->len, disk->bad_write_at))
         return write_bad_sector(call, io);
-    if (covers(io->offset, io->len, disk->flip_at))
+    if (disk->flips_left > 0 && covers(io->offset, io->len, disk->flip_at))
         disk->flip_due = true;
     return io->len > end - io->offset ? copy_in(call, io, end - io->offset) : PASS;
 }

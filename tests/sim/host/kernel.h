@@ -28,7 +28,8 @@ struct sim_disk {
     int64_t full_at;       // bytes from here on: ENOSPC
     int64_t bad_write_at;  // a write to this byte fails: EIO, at fsync when buffered
     int64_t bad_read_at;   // a read of this byte fails: EIO
-    int64_t flip_at;       // this byte changes once it was written and closed
+    int64_t flip_at;       // this byte changes between being written and being read
+    int64_t flips_left;    // how often it does
     int64_t stop_write_at; // a write to this byte waits until it is resumed
     int64_t stop_read_at;  // a read of this byte waits until it is resumed
     bool flip_due;

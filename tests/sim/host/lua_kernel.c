@@ -22,11 +22,9 @@ static int64_t *offset_of(struct sim_disk *disk, const char *key) {
         const char *key;
         int64_t *offset;
     } offsets[] = {
-        {"full_at", &disk->full_at},
-        {"bad_write_at", &disk->bad_write_at},
-        {"bad_read_at", &disk->bad_read_at},
-        {"flip_at", &disk->flip_at},
-        {"stop_write_at", &disk->stop_write_at},
+        {"full_at", &disk->full_at},           {"bad_write_at", &disk->bad_write_at},
+        {"bad_read_at", &disk->bad_read_at},   {"flip_at", &disk->flip_at},
+        {"flips_left", &disk->flips_left},     {"stop_write_at", &disk->stop_write_at},
         {"stop_read_at", &disk->stop_read_at},
     };
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
@@ -71,7 +69,7 @@ static int kernel_clear(lua_State *L) {
     return 0;
 }
 
-// kernel:set(disk, key, value): an offset in bytes, or whether "sync_fails".
+// kernel:set(disk, key, value): an offset in bytes, a count, or whether "sync_fails".
 static int kernel_set(lua_State *L) {
     struct sim_disk *disk = sim_kernel_disk(check_kernel(L), luaL_checkstring(L, 2));
     const char *key = luaL_checkstring(L, 3);

@@ -53,7 +53,7 @@ describe("jflash.config", function()
         assert.equal("dhcp", b.network.method)
         assert.equal("udhcpc", b.flasher.network)
         assert.equal(3, b.retries)
-        assert.is_false(b.allow_bundle_recipe)
+        assert.is_false(b.console.disable_hupcl)
         assert.same({}, b.targets)
         assert.same({}, b.login)
         assert.equal(2.0, b.timeouts.power_off_wait_s)
@@ -67,15 +67,25 @@ describe("jflash.config", function()
     end)
 
     it("resolves paths against the file's folder", function()
-        local paths = "bundle: bundles/x, recipe: ./r.lua, cacert: /etc/ca.pem, cache_dir: ../c"
+        local paths = "bundle: bundles/x, recipe: ./r.lua"
         local b = board("console: {device: power}, " .. paths)
         assert.equal(dir .. "/bundles/x", b.bundle)
         assert.equal(dir .. "/r.lua", b.recipe)
-        assert.equal("/etc/ca.pem", b.cacert)
-        assert.equal(dir .. "/../c", b.cache_dir)
-        b = board("console: {device: power}, bundle: quay.io/x/y:latest", "recipe=mine.lua")
+        b = board("console: {device: power}, bundle: /b, recipe: ../r.lua")
+        assert.equal("/b", b.bundle)
+        assert.equal(dir .. "/../r.lua", b.recipe)
+        b = board("console: {device: power}, bundle: quay.io/x/y:latest", "recipe=./mine.lua")
         assert.equal("quay.io/x/y:latest", b.bundle)
         assert.equal(sys.cwd() .. "/mine.lua", b.recipe)
+    end)
+
+    it("leaves names that are looked up elsewhere", function()
+        local b = board("console: {device: power}, bundle: qemu-arm64, recipe: flash.lua")
+        assert.equal("qemu-arm64", b.bundle)
+        assert.equal("flash.lua", b.recipe)
+        assert(sys.write_file(dir .. "/flash.lua", "return 1"))
+        b = board("console: {device: power}, recipe: flash.lua")
+        assert.equal(dir .. "/flash.lua", b.recipe)
     end)
 
     it("tells a reference from a path", function()
@@ -215,8 +225,8 @@ describe("jflash.config", function()
             { "targets=[", "--set targets:" },
             { "targets={usd: {pth: /x}}", "--set: boards.b.targets.usd.pth: unknown key (did you mean 'path'?)" },
             {
-                "allow_bundle_recipe=perhaps",
-                "--set: boards.b.allow_bundle_recipe: expected true or false, found 'perhaps'",
+                "console.disable_hupcl=perhaps",
+                "--set: boards.b.console.disable_hupcl: expected true or false, found 'perhaps'",
             },
         }
         local path = write("boards: {b: {console: {device: power}, power: {type: command, on: x}}}")
@@ -313,6 +323,6 @@ describe("jflash.config", function()
         assert.equal("/x", b.power.drive)
         assert.equal("auto-loopback", b.tftp.host)
         assert.equal("10.0.2.2", b.http.board_host)
-        assert.equal("arm64", b.arch)
+        assert.is_false(b.uboot.tftpdstp)
     end)
 end)

@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- docs/configuration.md and the schema name the same keys, with the same types and
--- defaults.
+-- defaults; and the power drivers have the keys that it says.
 local board_schema = require("jflash.board_schema")
+local powers = require("jflash.power")
 local schema = require("jflash.schema")
 local sys = require("jflash.sys")
 
@@ -51,7 +52,8 @@ end
 describe("docs/configuration.md", function()
     it("documents every key", function()
         local rows = {}
-        for key, type, default in assert(sys.read_file(DOC)):gmatch("\n| `([%w_.]+)` | ([^|]+) | ([^|]+) |") do
+        local doc = assert(sys.read_file(DOC))
+        for key, type, default in doc:gmatch("\n| `([%w_.]+)` | ([^|]+) | ([^|]+) |") do
             rows[key] = { type = type, default = default }
         end
         local keys = leaves(board_schema, "", {})
@@ -66,7 +68,23 @@ describe("docs/configuration.md", function()
             assert(fits, key .. ": documented as " .. row.type)
         end
         for key in pairs(rows) do
-            assert(keys[key], key .. " is documented, and does not exist")
+            assert(keys[key] or key:find("^power%."), key .. " is documented, and does not exist")
+        end
+    end)
+
+    it("documents every power driver's keys", function()
+        local text = assert(sys.read_file(DOC))
+        for _, name in ipairs(powers.types) do
+            local section = text:match(("\n### `type: %s`.-\n(.-)\n##"):format(name))
+            local documented = {}
+            for key in assert(section, name):gmatch("\n| `power%.([%w_]+)` |") do
+                documented[key] = true
+            end
+            local expected = {}
+            for key in pairs(powers.driver(name).keys) do
+                expected[key] = true
+            end
+            assert.same(expected, documented, name)
         end
     end)
 end)

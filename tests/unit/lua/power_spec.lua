@@ -4,6 +4,7 @@
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local powers = require("jflash.power")
+local image = require("jflash.image")
 local sys = require("jflash.sys")
 
 -- Runs `action`, which must raise an error object, and returns that.
@@ -423,7 +424,9 @@ describe("jflash.power", function()
                 }))
                 return result.stdout
             end
-            local name = "jflash/_._a_b/console.sock\t/home/x/disk.img\toff\n"
+            -- A drive that is named makes a machine of its own.
+            local id = "_._a_b-" .. image.sha256("/home/x/disk.img"):sub(1, 8)
+            local name = "jflash/" .. id .. "/console.sock\t/home/x/disk.img\toff\n"
             assert.equal(("unix:%s/%s"):format(dir, name), child(dir))
             local fallback = ("unix:/tmp/%s"):format(name:gsub("jflash", "jflash-" .. sys.uid()))
             assert.equal(fallback, child(false))

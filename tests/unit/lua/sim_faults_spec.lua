@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- The faults of the scripted board: each happens where and as often as asked.
+local console = require("jflash.console")
 local drive = require("tests.support.simdrive")
 local http = require("jflash.http")
 local image = require("jflash.image")
+local job = require("jflash.job")
 local sim = require("tests.sim")
 
 local expect, open, refute = drive.expect, drive.open, drive.refute
@@ -179,8 +181,7 @@ describe("the scripted board's faults", function()
     end)
 
     it("hang up the console, for a while or until power-on", function()
-        with_board({ { kind = "hang_up", at = "command", match = "^version", times = 1,
-            back_after_s = math.huge } }, nil,
+        with_board({ { kind = "hang_up", at = "command", match = "^version", times = 1 } }, nil,
             function(board, con)
                 drive.to_prompt(board, con)
                 con:send("version\r")
@@ -190,6 +191,24 @@ describe("the scripted board's faults", function()
                 board:switch("cycle")
                 local again <close> = open(board)
                 expect(again, "U-Boot 2023.01")
+            end)
+    end)
+
+    it("give the console back after a moment", function()
+        with_board({ { kind = "hang_up", at = "command", times = 1, back_after_s = 0.02 } }, nil,
+            function(board, con)
+                drive.to_prompt(board, con)
+                con:send("version\r")
+                con:expect("never", { timeout_s = 5 })
+                local again
+                for _ = 1, 500 do
+                    again = console.open(board.console)
+                    if again or not job.sleep(0.01) then
+                        break
+                    end
+                end
+                assert.equal("a", run(assert(again), "echo a"))
+                again:close()
             end)
     end)
 
@@ -280,6 +299,21 @@ describe("the scripted board's disk", function()
                 assert.is_falsy(shell(con, "sha256sum /dev/vda"):find(image.sha256(bytes), 1, true))
                 assert.equal("xyx", read(board.storage):sub(1000, 1002))
                 assert.equal(1000, board:log("flipped")[1].number)
+                -- Not again behind the same write.
+                shell(con, "sha256sum /dev/vda")
+                assert.equal(1, #board:log("flipped"))
+                board:set_fault({ kind = "noise", at = "none" })
+                shell(con, WRITE:format(url, "oflag=direct"))
+                shell(con, "sha256sum /dev/vda")
+                assert.equal(2, #board:log("flipped"))
+            end)
+        with_shell({ { kind = "disk", flip_at = 1000, times = 1 } }, { storage_bytes = MIB }, bytes,
+            function(board, con, url)
+                for _ = 1, 2 do
+                    shell(con, WRITE:format(url, "oflag=direct"))
+                    shell(con, "sha256sum /dev/vda")
+                end
+                assert.equal(1, #board:log("flipped"))
             end)
         with_shell({ { kind = "disk", bad_read_at = MIB - 1 } }, { storage_bytes = MIB }, bytes,
             function(_, con)
@@ -323,7 +357,9 @@ end)
 describe("the scripted board's connections", function()
     local bytes = ("x"):rep(MIB)
     local function fetch(action, check)
-        with_shell({ { kind = "connection", action = action, after_bytes = 300000, times = 1 } },
+        with_shell({
+            { kind = "connection", action = action, after_bytes = 300000, match = "/image ", times = 1 },
+        },
             { storage_bytes = MIB }, bytes, check)
     end
     local GET = "wget -q -O - %s | sha256sum; echo =$?"
@@ -333,6 +369,19 @@ describe("the scripted board's connections", function()
             local output = shell(con, "set -o pipefail; " .. GET:format(url))
             contains(output, "\n=1")
             contains(shell(con, GET:format(url)), image.sha256(bytes))
+        end)
+    end)
+
+    it("may be set and cleared while the flasher runs", function()
+        with_shell({}, { storage_bytes = MIB }, bytes, function(board, con, url)
+            board:set_fault({ kind = "connection", after_bytes = 1000 })
+            contains(shell(con, "set -o pipefail; " .. GET:format(url)), "=1")
+            board:set_fault({ kind = "disk", full_at = 4096 })
+            contains(shell(con, GET:format(url)), "=1")
+            contains(shell(con, "dd if=/dev/zero of=/dev/vda bs=8192 count=1"), "No space left")
+            board:clear_faults()
+            contains(shell(con, GET:format(url)), image.sha256(bytes))
+            contains(shell(con, "dd if=/dev/zero of=/dev/vda bs=8192 count=1"), "1+0 records out")
         end)
     end)
 

@@ -1,0 +1,133 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- The program as a person types it: help, versions, mistakes, overriding.
+local json = require("jflash.json")
+local runtime = require("jflash.runtime")
+local sys = require("jflash.sys")
+
+local PROGRAM = sys.process_exe(sys.pid())
+
+local function jflash(...)
+    return assert(sys.run({ PROGRAM, ... }, { timeout_s = 20 }))
+end
+
+describe("the command line", function()
+    it("tells its version", function()
+        local result = jflash("--version")
+        assert.equal(("jflash %s (Lua API %d)\n"):format(runtime.version, runtime.api), result.stdout)
+        assert.equal(0, result.status)
+    end)
+
+    for _, command in ipairs({ "flash", "run", "console", "power", "boards", "bundle", "modules" }) do
+        it("has help for " .. command, function()
+            for _, result in ipairs({ jflash(command, "--help"), jflash("help", command) }) do
+                assert.equal(0, result.status, result.stderr)
+                assert.truthy(result.stdout:find("^Usage: jflash " .. command))
+            end
+        end)
+    end
+
+    it("shows all commands without arguments", function()
+        for _, result in ipairs({ jflash(), jflash("help"), jflash("--help") }) do
+            assert.equal(0, result.status)
+            assert.truthy(result.stdout:find("\n   flash ", 1, true))
+        end
+    end)
+
+    local mistakes = {
+        { { "flsh" }, "Did you mean 'flash'?" },
+        { { "flash" }, "missing argument 'image'" },
+        { { "flash", "x", "--bord", "y" }, "Did you mean '--board'?" },
+        { { "flash", "x", "--retries", "some" }, "'some' is not a whole number" },
+        { { "flash", "x", "--os-image-checksum", "12" }, "no SHA-256" },
+        { { "flash", "x", "--board", "nosuch" }, "no board 'nosuch'" },
+        { { "flash", "x", "--board", "qemu-arm64", "--set", "powr.x=1" }, "did you mean 'power'" },
+        { { "help", "nosuch" }, "no command 'nosuch'" },
+        { { "run", "nosuch.lua" }, 'no script "nosuch.lua"' },
+        { { "power", "sideways" }, "must be one of 'on', 'off'" },
+    }
+    for _, case in ipairs(mistakes) do
+        it("refuses jflash " .. table.concat(case[1], " "), function()
+            local result = jflash(table.unpack(case[1]))
+            assert.equal(2, result.status, result.stderr)
+            assert.truthy(result.stderr:find(case[2], 1, true), result.stderr)
+            assert.is_nil(result.stderr:find("traceback", 1, true))
+        end)
+    end
+
+    it("lists boards for machines", function()
+        local boards = assert(json.decode(jflash("boards", "--log-format", "json").stdout))
+        assert.equal("qemu-arm64", boards[1].name)
+    end)
+end)
+
+describe("jflash run", function()
+    local dir
+
+    before_each(function()
+        dir = assert(sys.temp_dir("jflash-cli"))
+    end)
+
+    after_each(function()
+        sys.remove_tree(dir)
+    end)
+
+    local function script(text)
+        assert(sys.write_file(dir .. "/s.lua", text))
+        return dir .. "/s.lua"
+    end
+
+    it("passes arguments on and takes the exit status", function()
+        local path = script([[print(table.concat({ ... }, ' '), #arg, arg[2]); return 7]])
+        local result = jflash("run", path, "--own", "option")
+        assert.equal("--own option\t2\toption\n", result.stdout)
+        assert.equal(7, result.status)
+    end)
+
+    it("shows where a user's Lua went wrong, with status 1", function()
+        local result = jflash("run", script("local x = nil\nreturn x.y"))
+        assert.equal(1, result.status)
+        assert.truthy(result.stderr:find("s.lua:2:", 1, true))
+        assert.truthy(result.stderr:find("traceback", 1, true))
+    end)
+
+    it("shows a syntax error's line", function()
+        local result = jflash("run", script("\nlocal = 1"))
+        assert.equal(1, result.status)
+        assert.truthy(result.stderr:find("s.lua:2:", 1, true))
+    end)
+
+    it("interrupts a loop that never waits", function()
+        local process <close> = assert(sys.spawn({ PROGRAM, "run",
+            script("io.write('ready'):flush() while true do end") }, { stdout = dir .. "/out" }))
+        for _ = 1, 500 do
+            if sys.read_file(dir .. "/out") == "ready" then
+                break
+            end
+            require("jflash.job").sleep(0.01)
+        end
+        assert(process:kill("INT"))
+        assert.equal(130, assert(process:wait({ timeout_s = 10 })).status)
+    end)
+
+    it("takes a module of the user's before the stock one", function()
+        assert(sys.mkdir(dir .. "/jflash"))
+        assert(sys.write_file(dir .. "/jflash/nearest.lua", "return { mine = true }"))
+        local path = script("print(require('jflash.nearest').mine)")
+        local result = assert(sys.run({ PROGRAM, "run", path }, { env = { JFLASH_PATH = dir } }))
+        assert.equal("true\n", result.stdout)
+        result = assert(sys.run({ PROGRAM, "modules" }, { env = { JFLASH_PATH = "relative:" .. dir } }))
+        assert.truthy(result.stdout:find("jflash.nearest +" .. dir:gsub("%p", "%%%0") .. "/jflash/nearest.lua"))
+        assert.is_nil(result.stdout:find("relative", 1, true))
+    end)
+
+    it("ignores LUA_PATH and LUA_INIT", function()
+        local path = script("print(pcall(require, 'elsewhere'))")
+        assert(sys.write_file(dir .. "/elsewhere.lua", "return 1"))
+        local result = assert(sys.run({ PROGRAM, "run", path }, {
+            env = { LUA_PATH = dir .. "/?.lua", LUA_INIT = "error('init')" },
+        }))
+        assert.equal(0, result.status)
+        assert.truthy(result.stdout:find("^false"))
+    end)
+end)

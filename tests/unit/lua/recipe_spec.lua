@@ -1,0 +1,128 @@
+-- SPDX-License-Identifier: Apache-2.0
+local errors = require("jflash.errors")
+local recipes = require("jflash.recipe")
+local reports = require("jflash.report")
+
+require("jflash.log").configure({ quiet = true })
+
+-- A recipe of two steps that notes what it does.
+local function noting()
+    local done = {}
+    local recipe = recipes.new({ "power_cycle", "load", "write", "verify" })
+    for _, name in ipairs(recipe.order) do
+        recipe[name] = function()
+            table.insert(done, name)
+        end
+    end
+    return recipe, done
+end
+
+local function dut(retries)
+    return { options = { retries = retries or 0 }, report = reports.new() }
+end
+
+-- A step that fails with `fields` the first `times` times.
+local function failing(done, name, times, fields)
+    local left = times
+    return function()
+        table.insert(done, name)
+        left = left - 1
+        if left >= 0 then
+            local copy = {}
+            for key, value in pairs(fields) do
+                copy[key] = value
+            end
+            errors.raise(copy)
+        end
+    end
+end
+
+describe("a recipe", function()
+    it("does its steps in order, with what stands before and behind them", function()
+        local recipe, done = noting()
+        recipe:before("load", function()
+            table.insert(done, "before load")
+        end)
+        recipe:after("load", function()
+            table.insert(done, "after load")
+        end)
+        recipe:run(dut())
+        assert.same({ "power_cycle", "before load", "load", "after load", "write", "verify" }, done)
+    end)
+
+    it("is not changed by what derives from it", function()
+        local recipe, done = noting()
+        local child = recipe:derive()
+        function child.load()
+            table.insert(done, "child's load")
+        end
+        child:after("write", function()
+            table.insert(done, "child's after")
+        end)
+        recipe:run(dut())
+        assert.same({ "power_cycle", "load", "write", "verify" }, done)
+        assert.is_true(recipes.is(child))
+    end)
+
+    it("refuses a step that it does not have", function()
+        local recipe = noting()
+        local ok, failure = pcall(function()
+            recipe.laod = function() end
+        end)
+        assert.is_false(ok)
+        assert.equal("config", failure.class)
+        assert.truthy(failure.message:find("did you mean 'load'", 1, true))
+        assert.has_error(function()
+            recipe:after("boot", print)
+        end)
+    end)
+
+    local cases = {
+        { "board", {}, { "power_cycle", "load", "power_cycle", "load" } },
+        { "board", { at = "uboot" }, { "power_cycle", "load", "load" } },
+        { "board", { at = "shell" }, { "power_cycle", "load", "load" } },
+        { "board", { retry = 0 }, { "power_cycle", "load" }, true },
+        { "image", {}, { "power_cycle", "load" }, true },
+        { "config", {}, { "power_cycle", "load" }, true },
+        { "host", {}, { "power_cycle", "load" }, true },
+        { "source", {}, { "power_cycle", "load" }, true },
+    }
+
+    for _, case in ipairs(cases) do
+        local class, fields, expected, final = table.unpack(case)
+        it(("repeats what a failure of class %s (at %s, retry %s) needs"):format(class,
+            tostring(fields.at), tostring(fields.retry)), function()
+            local recipe, done = noting()
+            recipe.load = failing(done, "load", 1, { class = class, code = "x", message = "m",
+                at = fields.at, retry = fields.retry })
+            local ok, failure = pcall(recipe.run, recipe, dut(1))
+            assert.equal(not final, ok)
+            assert.same(expected, { table.unpack(done, 1, #expected) })
+            if final then
+                assert.equal("load", failure.step)
+                assert.equal(#expected, #done)
+            end
+        end)
+    end
+
+    it("writes again when the read-back differs, once", function()
+        local recipe, done = noting()
+        recipe.verify = failing(done, "verify", 9, { class = "board", code = "checksum", message = "m",
+            at = "shell", retry = 1 })
+        local ok = pcall(recipe.run, recipe, dut(3))
+        assert.is_false(ok)
+        assert.same({ "power_cycle", "load", "write", "verify", "write", "verify" }, done)
+    end)
+
+    it("turns an error in a user's Lua into one with a traceback", function()
+        local recipe = noting()
+        function recipe.write()
+            error("mistake")
+        end
+        local ok, failure = pcall(recipe.run, recipe, dut(3))
+        assert.is_false(ok)
+        assert.equal("bug", failure.class)
+        assert.equal("write", failure.step)
+        assert.truthy(failure.traceback:find("recipe_spec.lua", 1, true))
+    end)
+end)
