@@ -21,7 +21,6 @@ local FILE = "jflash.yaml"
 local BUILT_IN = "built in"
 local WRITABLE_BY_OTHERS = 18 -- octal 022
 -- Their relative values count from the folder of the file that has them.
--- A value without a slash is a name that is looked up (bundle.lua, scripts.lua).
 local PATH_KEYS = { "bundle", "recipe" }
 
 ---@class jflash.config.options
@@ -251,9 +250,12 @@ end
 local function resolve_paths(value, board, positions)
     for _, key in ipairs(PATH_KEYS) do
         local path = value[key]
-        local is_name = path and not path:find("/", 1, true)
-        if path and not is_name and not (key == "bundle" and M.is_reference(path)) then
-            value[key] = absolute(path, (base_directory(board, positions[key])))
+        if path and not (key == "bundle" and M.is_reference(path)) then
+            local resolved = absolute(path, (base_directory(board, positions[key])))
+            -- What is not there and has no slash is a name that is looked up later
+            -- (bundle.lua, scripts.lua).
+            local is_name = not path:find("/", 1, true) and not sys.stat(resolved)
+            value[key] = is_name and path or resolved
         end
     end
 end

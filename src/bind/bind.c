@@ -17,7 +17,11 @@ int jf_bind_fail(lua_State *L, const struct jf_error *err) {
     lua_pushnil(L);
     lua_pushstring(L, err->message);
     lua_pushstring(L, jf_code_name(err->code));
-    return 3;
+    const char *name = err->sys_errno ? strerrorname_np(err->sys_errno) : NULL;
+    if (!name)
+        return 3;
+    lua_pushstring(L, name);
+    return 4;
 }
 
 int jf_bind_result(lua_State *L, enum jf_code code, const struct jf_error *err) {

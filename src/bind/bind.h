@@ -36,7 +36,8 @@ struct jf_context {
 struct jf_context *jf_bind_context(lua_State *L);
 void jf_bind_set_context(lua_State *L, struct jf_context *context);
 
-// Pushes nil, the message and the code's name; returns 3.
+// Pushes nil, the message, the code's name and, when the operating system refused,
+// the errno's name ("EADDRINUSE"); returns how many.
 int jf_bind_fail(lua_State *L, const struct jf_error *err);
 
 // Pushes true when `code` is JF_OK (returns 1), else as jf_bind_fail.

@@ -52,15 +52,6 @@ static const char *check_name(lua_State *L) {
     return name;
 }
 
-// As jf_bind_fail, and the name of errno ("EADDRINUSE") or nil.
-static int fail(lua_State *L, const struct jf_error *err) {
-    int top = lua_gettop(L);
-    jf_bind_fail(L, err);
-    lua_settop(L, top + 3);
-    lua_pushstring(L, err->sys_errno ? strerrorname_np(err->sys_errno) : NULL);
-    return 4;
-}
-
 static lua_Integer opt_range(lua_State *L, int arg, const char *key, lua_Integer fallback,
                              lua_Integer max) {
     lua_Integer value = jf_opt_integer(L, arg, key, fallback);
@@ -89,7 +80,7 @@ static int http_serve(lua_State *L) {
     lua_newtable(L);
     lua_setiuservalue(L, -2, 1);
     if (jf_http_start(&options, &server->http, &err) != JF_OK)
-        return fail(L, &err);
+        return jf_bind_fail(L, &err);
     return 1;
 }
 
@@ -203,7 +194,7 @@ static int server_add(lua_State *L) {
         code = jf_http_add_bytes(http, name, bytes, len, &labels, &err);
     else
         code = add_stream(L, http, name, &labels, &err);
-    return code == JF_OK ? push_path(L, http, name) : fail(L, &err);
+    return code == JF_OK ? push_path(L, http, name) : jf_bind_fail(L, &err);
 }
 
 static int server_receive(lua_State *L) {
@@ -218,7 +209,7 @@ static int server_receive(lua_State *L) {
     luaL_argcheck(L, file != NULL, 3, "option 'file' is missing");
     luaL_argcheck(L, limit >= 0, 3, "option 'limit_bytes' is missing or negative");
     if (jf_http_receive(http, name, file, limit, &err) != JF_OK)
-        return fail(L, &err);
+        return jf_bind_fail(L, &err);
     return push_path(L, http, name);
 }
 
@@ -305,7 +296,7 @@ static int server_wait(lua_State *L) {
     jf_opt_known(L, 3, known);
     jf_deadline deadline = jf_opt_deadline(L, 3, DEFAULT_WAIT_S);
     if (jf_http_wait(http, name, deadline, jf_bind_context(L)->cancel, &transfer, &err) != JF_OK)
-        return fail(L, &err);
+        return jf_bind_fail(L, &err);
     push_transfer(L, &transfer);
     return 1;
 }

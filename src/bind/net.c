@@ -16,19 +16,10 @@ struct list {
     size_t count;
 };
 
-// As jf_bind_fail, and the name of errno ("EADDRINUSE") or nil.
-static int fail(lua_State *L, const struct jf_error *err) {
-    int top = lua_gettop(L);
-    jf_bind_fail(L, err);
-    lua_settop(L, top + 3);
-    lua_pushstring(L, err->sys_errno ? strerrorname_np(err->sys_errno) : NULL);
-    return 4;
-}
-
 static int push_address(lua_State *L, enum jf_code code, const char *address,
                         const struct jf_error *err) {
     if (code != JF_OK)
-        return fail(L, err);
+        return jf_bind_fail(L, err);
     lua_pushstring(L, address);
     return 1;
 }
@@ -73,7 +64,7 @@ static int net_addresses(lua_State *L) {
     luaL_setmetatable(L, LIST);
     lua_toclose(L, -1);
     if (jf_addresses(&list->items, &list->count, &err) != JF_OK)
-        return fail(L, &err);
+        return jf_bind_fail(L, &err);
     lua_createtable(L, (int)list->count, 0);
     for (size_t i = 0; i < list->count; i++) {
         const struct jf_address *item = &list->items[i];

@@ -22,22 +22,6 @@
 #define HOST_NAME_SIZE 256
 #define RANDOM_LIMIT 256
 
-int jf_sys_fail(lua_State *L, const struct jf_error *err) {
-    int count = jf_bind_fail(L, err);
-    const char *name = err->sys_errno ? strerrorname_np(err->sys_errno) : NULL;
-    if (!name)
-        return count;
-    lua_pushstring(L, name);
-    return count + 1;
-}
-
-int jf_sys_result(lua_State *L, enum jf_code code, const struct jf_error *err) {
-    if (code != JF_OK)
-        return jf_sys_fail(L, err);
-    lua_pushboolean(L, true);
-    return 1;
-}
-
 static int sys_pid(lua_State *L) {
     lua_pushinteger(L, getpid());
     return 1;
@@ -129,7 +113,7 @@ static int sys_write(lua_State *L) {
         jf_fd_write(fd, text, len, jf_opt_deadline(L, 3, 10), jf_bind_context(L)->cancel, &err);
     if (code != JF_OK)
         jf_prefix(&err, "descriptor %d", fd);
-    return jf_sys_result(L, code, &err);
+    return jf_bind_result(L, code, &err);
 }
 
 static int sys_read_line(lua_State *L) {
@@ -142,7 +126,7 @@ static int sys_read_line(lua_State *L) {
     enum jf_code code = jf_fd_read_line(fd, deadline, jf_bind_context(L)->cancel, line, &err);
     if (code != JF_OK) {
         jf_prefix(&err, "descriptor %d", fd);
-        return jf_sys_fail(L, &err);
+        return jf_bind_fail(L, &err);
     }
     jf_scratch_push(L, line);
     return 1;

@@ -21,7 +21,7 @@
 static int fail_errno(lua_State *L, int failed, const char *what) {
     struct jf_error err;
     jf_fail_errno(&err, failed, "%s", what);
-    return jf_sys_fail(L, &err);
+    return jf_bind_fail(L, &err);
 }
 
 static mode_t opt_mode(lua_State *L, int arg, lua_Integer fallback) {
@@ -38,7 +38,7 @@ static int sys_mkdir(lua_State *L) {
     struct jf_error err;
     enum jf_code code =
         jf_file_mkdir(path, jf_opt_boolean(L, 2, "parents", true), opt_mode(L, 2, 0700), &err);
-    return jf_sys_result(L, code, &err);
+    return jf_bind_result(L, code, &err);
 }
 
 static const char *type_name(mode_t mode) {
@@ -93,7 +93,7 @@ static int sys_read_file(lua_State *L) {
     struct jf_error err;
     if (jf_file_read(path, limit > 0 ? (size_t)limit : 0, deadline, jf_bind_context(L)->cancel,
                      text, &err) != JF_OK)
-        return jf_sys_fail(L, &err);
+        return jf_bind_fail(L, &err);
     jf_scratch_push(L, text);
     return 1;
 }
@@ -104,7 +104,7 @@ static int sys_spool(lua_State *L) {
     struct jf_error err;
     uint64_t bytes;
     if (jf_spool(fd, path, jf_bind_context(L)->cancel, &bytes, &err) != JF_OK)
-        return jf_sys_fail(L, &err);
+        return jf_bind_fail(L, &err);
     lua_pushinteger(L, (lua_Integer)bytes);
     return 1;
 }
@@ -116,7 +116,7 @@ static int sys_write_file(lua_State *L) {
     const char *text = luaL_checklstring(L, 2, &len);
     jf_opt_known(L, 3, options);
     struct jf_error err;
-    return jf_sys_result(L, jf_file_write(path, text, len, opt_mode(L, 3, 0600), &err), &err);
+    return jf_bind_result(L, jf_file_write(path, text, len, opt_mode(L, 3, 0600), &err), &err);
 }
 
 static int sys_remove(lua_State *L) {
@@ -129,7 +129,7 @@ static int sys_remove(lua_State *L) {
 
 static int sys_remove_tree(lua_State *L) {
     struct jf_error err;
-    return jf_sys_result(L, jf_file_remove_tree(jf_check_text(L, 1), &err), &err);
+    return jf_bind_result(L, jf_file_remove_tree(jf_check_text(L, 1), &err), &err);
 }
 
 static int sys_rename(lua_State *L) {
@@ -163,7 +163,7 @@ static int sys_list(lua_State *L) {
     struct jf_buf *names = jf_scratch_buf(L);
     struct jf_error err;
     if (jf_file_list(path, names, &err) != JF_OK)
-        return jf_sys_fail(L, &err);
+        return jf_bind_fail(L, &err);
     size_t count = 0;
     for (size_t i = 0; i < names->len; i++)
         count += names->data[i] == '\0';
@@ -185,14 +185,14 @@ static int sys_make_sparse(lua_State *L) {
     lua_Integer size = luaL_checkinteger(L, 2);
     luaL_argcheck(L, size >= 0, 2, "size below zero");
     struct jf_error err;
-    return jf_sys_result(L, jf_file_make_sparse(path, (uint64_t)size, &err), &err);
+    return jf_bind_result(L, jf_file_make_sparse(path, (uint64_t)size, &err), &err);
 }
 
 static int sys_free_bytes(lua_State *L) {
     uint64_t bytes;
     struct jf_error err;
     if (jf_file_free_bytes(jf_check_text(L, 1), &bytes, &err) != JF_OK)
-        return jf_sys_fail(L, &err);
+        return jf_bind_fail(L, &err);
     lua_pushinteger(L, (lua_Integer)bytes);
     return 1;
 }
@@ -217,7 +217,7 @@ static int sys_temp_dir(lua_State *L) {
         return fail_errno(L, ENAMETOOLONG, prefix);
     struct jf_error err;
     if (jf_file_temp_dir(path, &err) != JF_OK)
-        return jf_sys_fail(L, &err);
+        return jf_bind_fail(L, &err);
     lua_pushstring(L, path);
     return 1;
 }

@@ -217,7 +217,7 @@ static int sys_spawn(lua_State *L) {
     if (code == JF_OK)
         code = jf_process_start(&spawn, &started->process, &err);
     close_logs(started);
-    return code == JF_OK ? 1 : jf_sys_fail(L, &err);
+    return code == JF_OK ? 1 : jf_bind_fail(L, &err);
 }
 
 static int process_pid(lua_State *L) {
@@ -244,7 +244,7 @@ static int process_kill(lua_State *L) {
     struct jf_process *process = check_process(L);
     int signal_number = lua_isnoneornil(L, 2) ? SIGTERM : jf_sys_check_signal(L, 2);
     struct jf_error err;
-    return jf_sys_result(L, jf_process_kill(process, signal_number, &err), &err);
+    return jf_bind_result(L, jf_process_kill(process, signal_number, &err), &err);
 }
 
 static int process_alive(lua_State *L) {
@@ -262,7 +262,7 @@ static pid_t check_pid(lua_State *L) {
 static int sys_kill(lua_State *L) {
     pid_t pid = check_pid(L);
     struct jf_error err;
-    return jf_sys_result(L, jf_pid_kill(pid, jf_sys_check_signal(L, 2), &err), &err);
+    return jf_bind_result(L, jf_pid_kill(pid, jf_sys_check_signal(L, 2), &err), &err);
 }
 
 static int sys_wait_exit(lua_State *L) {
@@ -272,7 +272,7 @@ static int sys_wait_exit(lua_State *L) {
     struct jf_error err;
     enum jf_code code =
         jf_pid_wait_exit(pid, jf_opt_deadline(L, 2, TIMEOUT_S), jf_bind_context(L)->cancel, &err);
-    return jf_sys_result(L, code, &err);
+    return jf_bind_result(L, code, &err);
 }
 
 static int sys_process_start(lua_State *L) {
@@ -288,7 +288,7 @@ static int sys_process_cmdline(lua_State *L) {
     struct jf_buf *text = jf_scratch_buf(L);
     struct jf_error err;
     if (jf_pid_cmdline(pid, text, &err) != JF_OK)
-        return jf_sys_fail(L, &err);
+        return jf_bind_fail(L, &err);
     lua_newtable(L);
     lua_Integer count = 0;
     for (size_t i = 0; i < text->len; i += strlen(text->data + i) + 1) {
@@ -303,7 +303,7 @@ static int sys_process_exe(lua_State *L) {
     struct jf_buf *path = jf_scratch_buf(L);
     struct jf_error err;
     if (jf_pid_exe(pid, path, &err) != JF_OK)
-        return jf_sys_fail(L, &err);
+        return jf_bind_fail(L, &err);
     jf_scratch_push(L, path);
     return 1;
 }

@@ -49,7 +49,7 @@ static int sys_connect_unix(lua_State *L) {
     luaL_setmetatable(L, SOCKET);
     struct jf_error err;
     if (jf_local_connect(path, deadline, jf_bind_context(L)->cancel, local, &err) != JF_OK)
-        return jf_sys_fail(L, &err);
+        return jf_bind_fail(L, &err);
     return 1;
 }
 

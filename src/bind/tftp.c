@@ -45,15 +45,6 @@ static struct jf_tftp_options read_options(lua_State *L) {
     return options;
 }
 
-// Pushes nil, message, code, and the errno's name when there is one ("EACCES").
-static int fail_errno(lua_State *L, const struct jf_error *err) {
-    int count = jf_bind_fail(L, err);
-    if (!err->sys_errno)
-        return count;
-    lua_pushstring(L, strerrorname_np(err->sys_errno));
-    return count + 1;
-}
-
 static int tftp_serve(lua_State *L) {
     struct jf_error err;
     struct jf_tftp_options options = read_options(L);
@@ -61,7 +52,7 @@ static int tftp_serve(lua_State *L) {
     *box = NULL;
     luaL_setmetatable(L, SERVER);
     if (jf_tftp_start(&options, box, &err) != JF_OK)
-        return fail_errno(L, &err);
+        return jf_bind_fail(L, &err);
     return 1;
 }
 

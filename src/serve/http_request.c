@@ -68,7 +68,7 @@ static struct sockaddr_in client_of(struct MHD_Connection *connection) {
 
 static void refuse(struct request *request, unsigned status, const char *why) {
     request->refusal = status;
-    snprintf(request->why, sizeof request->why, "%s", why);
+    snprintf(request->why, sizeof request->why, "%.*s", (int)sizeof request->why - 1, why);
 }
 
 // The name in "/TOKEN/NAME", or NULL.

@@ -21,7 +21,7 @@ static struct jf_tftp_verdict in_order(struct jf_tftp_receiver *receiver, size_t
     if (receiver->timing && receiver->unacked == 0)
         jf_tftp_timer_sample(&receiver->timer, now_ns - receiver->sent_ns);
     receiver->timing = false;
-    jf_tftp_timer_progress(&receiver->timer);
+    jf_tftp_timer_progress(&receiver->timer, 2);
     receiver->greeting = false;
     receiver->nacked = false;
     receiver->received++;

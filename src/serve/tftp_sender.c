@@ -65,7 +65,7 @@ static enum jf_tftp_step repeated_ack(struct jf_tftp_sender *sender, int64_t now
 // client that answers every doubled packet would make us send windows without end.
 static enum jf_tftp_step progress(struct jf_tftp_sender *sender, uint64_t acked, int64_t now_ns) {
     measure(sender, acked, now_ns);
-    jf_tftp_timer_progress(&sender->timer);
+    jf_tftp_timer_progress(&sender->timer, sender->windowsize > 1 ? 8 : 2);
     sender->base = acked;
     sender->nudged = false;
     sender->copies = sender->probes;
@@ -87,7 +87,7 @@ enum jf_tftp_step jf_tftp_sender_ack(struct jf_tftp_sender *sender, uint16_t blo
         if (block != 0 || !sender->greeted)
             return JF_TFTP_WAIT;
         measure(sender, 0, now_ns);
-        jf_tftp_timer_progress(&sender->timer);
+        jf_tftp_timer_progress(&sender->timer, 2);
         sender->greeting = false;
         return JF_TFTP_SEND;
     }
@@ -116,6 +116,7 @@ enum jf_tftp_step jf_tftp_sender_tick(struct jf_tftp_sender *sender, int64_t now
         break;
     }
     sender->nudged = false;
+    sender->copies = 0; // they would have come by now
     sender->timing = false;
     sender->probing = probe;
     sender->probes += probe;

@@ -9,6 +9,8 @@
 // Before anything was measured: a board may still be resolving our address, and
 // some clients (atftp) abort when they see a second OACK.
 #define RTO_FIRST (1000 * MS)
+// Beyond this more repeats help no one.
+#define RTO_LONG (1000 * MS)
 // What clients use when they do not negotiate a timeout.
 #define CLIENT_TIMEOUT (5000 * MS)
 #define TIMEOUT_MAX (10000 * MS)
@@ -32,6 +34,10 @@ void jf_tftp_timer_start(struct jf_tftp_timer *timer, uint32_t timeout_s, int64_
     };
 }
 
+static int64_t measured(const struct jf_tftp_timer *timer) {
+    return clamp(timer->srtt_ns + 4 * timer->rttvar_ns, RTO_MIN, timer->cap_ns);
+}
+
 void jf_tftp_timer_sample(struct jf_tftp_timer *timer, int64_t rtt_ns) {
     if (timer->srtt_ns == 0) {
         timer->srtt_ns = rtt_ns;
@@ -41,11 +47,13 @@ void jf_tftp_timer_sample(struct jf_tftp_timer *timer, int64_t rtt_ns) {
         timer->srtt_ns += off / 8;
         timer->rttvar_ns += ((off < 0 ? -off : off) - timer->rttvar_ns) / 4;
     }
-    timer->rto_ns = clamp(timer->srtt_ns + 4 * timer->rttvar_ns, RTO_MIN, timer->cap_ns);
+    timer->rto_ns = measured(timer);
 }
 
-void jf_tftp_timer_progress(struct jf_tftp_timer *timer) {
+void jf_tftp_timer_progress(struct jf_tftp_timer *timer, int shrink) {
     timer->repeats = 0;
+    if (timer->srtt_ns > 0)
+        timer->rto_ns = clamp(timer->rto_ns / shrink, measured(timer), timer->cap_ns);
 }
 
 void jf_tftp_timer_arm(struct jf_tftp_timer *timer, int64_t now_ns) {
@@ -65,6 +73,9 @@ enum jf_tftp_expiry jf_tftp_timer_expire(struct jf_tftp_timer *timer, int growth
     // The address in a request may be forged: who never answered gets few packets.
     int64_t cap_ns = timer->answered ? timer->cap_ns : timer->give_up_ns;
     timer->rto_ns = clamp(timer->rto_ns * growth, RTO_MIN, cap_ns);
+    // Enough was tried: now keep still, so that the client's timer can run out.
+    if (timer->answered && timer->rto_ns > RTO_LONG)
+        timer->rto_ns = timer->cap_ns;
     timer->repeats++;
     return JF_TFTP_REPEAT;
 }

@@ -32,8 +32,9 @@ enum jf_tftp_expiry {
 void jf_tftp_timer_start(struct jf_tftp_timer *timer, uint32_t timeout_s, int64_t give_up_ns,
                          int64_t now_ns);
 
-// The peer said something new: what was sent got through.
-void jf_tftp_timer_progress(struct jf_tftp_timer *timer);
+// The peer said something new: what was sent got through. Waits that repeats had
+// made longer become `shrink` times shorter, down to what was measured.
+void jf_tftp_timer_progress(struct jf_tftp_timer *timer, int shrink);
 
 // One measured round trip of something that was sent only once.
 void jf_tftp_timer_sample(struct jf_tftp_timer *timer, int64_t rtt_ns);

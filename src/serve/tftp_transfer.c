@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How long a finished write answers a repeated last block.
-#define LINGER_NS 3000000000LL
 // A client repeats its request after a second at the earliest; what comes sooner is
 // a copy made by the network.
 #define COPY_NS 200000000LL
@@ -201,7 +199,8 @@ static bool finish_write(struct jf_tftp_transfer *transfer, int64_t now_ns) {
     info->total_known = true;
     info->state = JF_TFTP_ENDED_WELL;
     transfer->lingering = true;
-    transfer->due_ns = now_ns + LINGER_NS;
+    // Longer than the client's timer: when the last ACK is lost, it repeats its block.
+    transfer->due_ns = now_ns + 2 * transfer->receiver.timer.cap_ns;
     return true;
 }
 

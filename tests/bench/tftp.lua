@@ -130,8 +130,8 @@ end
 --- One run of the client: bytes, seconds, the server's CPU seconds. Nil when it failed.
 local function fetch(place, server, options)
     local command = "%s timeout -s KILL 60 %s get %s %d data 1468 %d %d %d 2>&1"
-    command = command:format(place.client, client, place.host, PORT, options.window or 1, options.clients or 1,
-        server.pid)
+    local window, clients = options.window or 1, options.clients or 1
+    command = command:format(place.client, client, place.host, PORT, window, clients, server.pid)
     local bytes, seconds, cpu = output(command):match("^(%d+) ([%d.]+) (%-?[%d.]+)$")
     return tonumber(bytes), tonumber(seconds), tonumber(cpu)
 end
@@ -219,8 +219,10 @@ end
 
 local function row(what, unit, pair, peer, must, aim, better)
     local ratio = pair[1] / pair[2]
-    report({ what = what, unit = unit, ours = pair[1], peer = peer, theirs = pair[2], ratio = ratio, must = must,
-        aim = aim, better = better })
+    report({
+        what = what, unit = unit, ours = pair[1], peer = peer, theirs = pair[2], ratio = ratio,
+        must = must, aim = aim, better = better,
+    })
 end
 
 local function data(size_bytes)

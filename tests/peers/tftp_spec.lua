@@ -364,8 +364,8 @@ describe("jflash.tftp", function()
     it("stops in the middle of transfers", function()
         local server = assert(tftp.serve({ port = 0 }))
         server:add("some/name", { bytes = support.random_bytes(30000000) })
-        local command = "for i in 1 2 3; do curl -sS -m 30 -o /dev/null tftp://127.0.0.1:%d/some/name & done; wait"
-        local pipe = assert(io.popen("(" .. command:format(server:port()) .. ") 2>&1"))
+        local command = "for i in 1 2 3; do curl -m 30 -o /dev/null tftp://127.0.0.1:%d/some/name & done;"
+        local pipe = assert(io.popen("(" .. command:format(server:port()) .. " wait) 2>&1"))
         local moved = 0
         while moved < 3 do
             moved = 0

@@ -75,8 +75,8 @@ end
 ---@return { port: integer }
 function M.relay(server, weather, seed)
     local command = "exec /usr/bin/python3 tests/peers/tftp_relay.py %d %g %g %g %d"
-    local pipe = assert(io.popen(command:format(server:port(), weather.loss, weather.doubling, weather.reorder,
-        seed)))
+    command = command:format(server:port(), weather.loss, weather.doubling, weather.reorder, seed)
+    local pipe = assert(io.popen(command))
     local pid, port = pipe:read("n", "n")
     return setmetatable({ port = port }, {
         __close = function()

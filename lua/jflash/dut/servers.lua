@@ -235,7 +235,9 @@ end
 --- Starts the server; another run's turn is waited for.
 ---@param board_address string|nil
 ---@param wait_s number
+---@return jflash.dut.Tftp self to be closed: the port is held no longer than it is needed
 function Tftp:open(board_address, wait_s)
+    self:close()
     if self.config.host ~= "auto-loopback" then
         self.turn = lock_turn(self, wait_s)
     end
@@ -251,6 +253,7 @@ function Tftp:open(board_address, wait_s)
     if not is_translated(self.config) and board_address then
         server:only(board_address)
     end
+    return self
 end
 
 ---@param name string
@@ -296,5 +299,7 @@ function Tftp:close()
         self.turn = nil
     end
 end
+
+Tftp.__close = Tftp.close
 
 return M

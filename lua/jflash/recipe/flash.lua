@@ -158,14 +158,12 @@ end
 --- Loads kernel, initramfs and device tree. TFTP's port is held only meanwhile.
 ---@param dut jflash.Dut
 function recipe.load(dut)
-    local tftp = dut.tftp
     dut.uboot:settle()
-    tftp:open(dut.address.ipaddr, TFTP_TURN_S)
+    local _ <close> = dut.tftp:open(dut.address.ipaddr, TFTP_TURN_S)
     tell_server(dut)
     for _, file in ipairs(dut.files) do
         load_file(dut, file)
     end
-    tftp:close()
 end
 
 --- Starts the flasher system.
