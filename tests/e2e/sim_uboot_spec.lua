@@ -20,25 +20,25 @@ describe("a board that never shows a U-Boot prompt", function()
     support.rows({
         {
             name = "because it is dead", options = { faults = { { kind = "silence", at = "banner" } } },
-            status = 5, step = "interrupt", silent = true, within_s = 4, storage = UNTOUCHED,
-            message = { "no U-Boot prompt within 4 s", "said nothing" }, hint = "power",
+            status = 5, step = "interrupt", silent = true, within_s = 3, storage = UNTOUCHED,
+            message = { "no U-Boot prompt within 2 s", "said nothing" }, hint = "power",
         },
         {
             name = "because it hangs behind its banner",
             options = { faults = { { kind = "silence", at = "prompt" } } },
-            status = 5, step = "interrupt", within_s = 4, storage = UNTOUCHED,
-            message = "no U-Boot prompt within 4 s", console = "U-Boot 2023.01", hint = "uboot.prompt",
+            status = 5, step = "interrupt", within_s = 3, storage = UNTOUCHED,
+            message = "no U-Boot prompt within 2 s", console = "U-Boot 2023.01", hint = "uboot.prompt",
         },
         {
             name = "because its autoboot cannot be stopped",
-            options = { interruptible = false, autoboot_s = 1 },
-            status = 5, step = "interrupt", within_s = 4, storage = UNTOUCHED,
+            options = { interruptible = false, autoboot_s = 0.2 },
+            status = 5, step = "interrupt", within_s = 3, storage = UNTOUCHED,
             console = "debian login: ", message = "no U-Boot prompt",
         },
         {
             name = "because its prompt is another one", options = { prompt = "J7> " },
             config = { uboot = { prompt = "=> " } },
-            status = 5, step = "interrupt", within_s = 4, console = "J7> ", hint = '"=> "',
+            status = 5, step = "interrupt", within_s = 3, console = "J7> ", hint = '"=> "',
         },
         {
             name = "because its autoboot is announced otherwise",
@@ -114,7 +114,7 @@ describe("a board that resets", function()
             {
                 name = "at " .. case[1] .. " is noticed",
                 options = { faults = { { kind = "reset", at = case[1] } } },
-                status = 5, step = case[2], within_s = 4, message = "the board reset",
+                status = 5, step = case[2], within_s = 3, message = "the board reset",
                 console = "U-Boot 2023.01", storage = UNTOUCHED,
             },
             {
@@ -130,7 +130,7 @@ describe("a console that hangs up", function()
     support.rows({
         {
             name = "ends the run", options = { faults = { { kind = "hang_up", at = "load" } } },
-            status = 5, step = "load", within_s = 4, message = "hung up", storage = UNTOUCHED,
+            status = 5, step = "load", within_s = 3, message = "hung up", storage = UNTOUCHED,
         },
         {
             name = "and comes back is opened again",

@@ -104,10 +104,10 @@ Bench.__index = Bench
 -- Short, so that a fault costs a test a second and not a minute.
 local QUICK = {
     retries = 0,
-    uboot = { interrupt_timeout_s = 4, command_timeout_s = 3, dhcp_timeout_s = 3, dhcp_tries = 1,
+    uboot = { interrupt_timeout_s = 2, command_timeout_s = 3, dhcp_timeout_s = 3, dhcp_tries = 1,
         load_timeout_s = 10 },
-    timeouts = { boot_s = 4, login_s = 3, command_s = 5, network_s = 5, write_stall_s = 3,
-        verify_stall_s = 3, preflash_s = 5, sync_s = 5, power_off_wait_s = 0 },
+    timeouts = { boot_s = 3, login_s = 2, command_s = 5, network_s = 5, write_stall_s = 2,
+        verify_stall_s = 2, preflash_s = 5, sync_s = 5, power_off_wait_s = 0 },
 }
 
 --- Starts a board, switched off, whose storage holds a pattern.

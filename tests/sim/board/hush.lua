@@ -271,7 +271,8 @@ local function substitute(text, shell)
     return result
 end
 
---- Runs a line as U-Boot without hush does; see `hush`.
+--- Runs a line as U-Boot without hush does; see `hush`. What follows a command
+--- that failed is run all the same.
 function M.simple(line, shell)
     for _, command in ipairs(split_commands(line)) do
         local words = {}
@@ -280,9 +281,6 @@ function M.simple(line, shell)
         end
         if words[1] then
             shell.status = shell.execute(words)
-            if shell.status ~= 0 then
-                return
-            end
         end
     end
 end
