@@ -116,8 +116,11 @@ local QUICK = {
 ---@return e2e.Bench to be closed
 function M.bench(options, config)
     options = merged({ storage_bytes = STORAGE_BYTES }, options or {})
-    local self = setmetatable({ dir = assert(sys.temp_dir()), mark = sys.random_hex(8) }, Bench)
-    self.board = sim.start(options)
+    -- The board first: one that does not start leaves no folder behind.
+    local board = sim.start(options)
+    local self = setmetatable({
+        board = board, dir = assert(sys.temp_dir()), mark = sys.random_hex(8),
+    }, Bench)
     local size = assert(sys.stat(self.board.storage)).size
     self.before = (PATTERN:rep(size // #PATTERN + 1)):sub(1, size)
     write(self.board.storage, self.before)
