@@ -84,7 +84,6 @@ end
 ---@param content table  {file=} or {bytes=} or {stream=}, see jflash.http
 ---@return {name: string, url: string}
 function Http:offer(name, content)
-    self.server:remove(name) -- of an attempt before
     local path = errors.check("host", self.server:add(name, content))
     return setmetatable({ name = name, url = self.base .. path, http = self }, Offer)
 end
