@@ -4,12 +4,12 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define EVENTS 64
@@ -123,36 +123,48 @@ static void transfer_ready(struct jf_tftp *server, struct jf_tftp_transfer *tran
     jf_tftp_settle(server, transfer, now_ns);
 }
 
+static void timer_fired(struct jf_tftp *server) {
+    uint64_t count;
+    ssize_t ignored = read(server->timer_fd, &count, sizeof count);
+    (void)ignored;
+    server->armed_ns = JF_NEVER;
+}
+
 static void handle(struct jf_tftp *server, const struct epoll_event *event, int64_t now_ns) {
     if (event->data.ptr == &server->listen_fd)
         listening_ready(server, now_ns);
     else if (event->data.ptr == &server->wake)
         jf_event_lower(&server->wake);
+    else if (event->data.ptr == &server->timer_fd)
+        timer_fired(server);
     else
         transfer_ready(server, event->data.ptr, now_ns);
 }
 
-// Milliseconds for epoll_wait until `due_ns`, rounded up; -1 for never.
-static int wait_ms(int64_t due_ns, int64_t now_ns) {
-    if (due_ns == JF_NEVER)
-        return -1;
-    int64_t left_ms = (due_ns - now_ns + 999999) / 1000000;
-    return left_ms < 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+// The timer is set only when it must fire earlier than it is set to: in lock-step
+// each packet moves the time to act, and setting and clearing a timeout for each
+// costs more than waking in vain every few milliseconds.
+static void set_timer(struct jf_tftp *server) {
+    if (server->due_ns >= server->armed_ns)
+        return;
+    int64_t at_ns = server->due_ns > 0 ? server->due_ns : 1; // 0 would turn it off
+    struct itimerspec when = {.it_value = {at_ns / 1000000000, at_ns % 1000000000}};
+    timerfd_settime(server->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+    server->armed_ns = server->due_ns;
 }
 
 static void *serve(void *argument) {
     struct jf_tftp *server = argument;
     struct epoll_event events[EVENTS];
-    int timeout_ms = -1;
     for (;;) {
-        int count = epoll_wait(server->epoll_fd, events, EVENTS, timeout_ms);
+        int count = epoll_wait(server->epoll_fd, events, EVENTS, -1);
         int64_t now_ns = jf_now_ns();
         pthread_mutex_lock(&server->lock);
         bool stopping = server->stopping;
         for (int i = 0; !stopping && i < count; i++)
             handle(server, &events[i], now_ns);
         sweep(server, now_ns);
-        timeout_ms = wait_ms(server->due_ns, now_ns);
+        set_timer(server);
         pthread_mutex_unlock(&server->lock);
         if (stopping)
             return NULL;
@@ -190,7 +202,10 @@ static enum jf_code start(struct jf_tftp *server, struct jf_error *err) {
     if (!server->scratch)
         return jf_fail(err, JF_LIMIT, "not enough memory");
     server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (server->epoll_fd < 0 || !watch(server, server->listen_fd, &server->listen_fd) ||
+    server->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (server->epoll_fd < 0 || server->timer_fd < 0 ||
+        !watch(server, server->timer_fd, &server->timer_fd) ||
+        !watch(server, server->listen_fd, &server->listen_fd) ||
         !watch(server, server->wake.fd, &server->wake))
         return jf_fail_errno(err, errno, "tftp: epoll");
     return start_thread(server, err);
@@ -203,8 +218,9 @@ enum jf_code jf_tftp_start(const struct jf_tftp_options *options, struct jf_tftp
     if (!server)
         return jf_fail(err, JF_LIMIT, "not enough memory");
     server->options = *options;
-    server->listen_fd = server->epoll_fd = server->wake.fd = server->ended.fd = -1;
-    server->due_ns = JF_NEVER;
+    server->listen_fd = server->epoll_fd = server->timer_fd = -1;
+    server->wake.fd = server->ended.fd = -1;
+    server->due_ns = server->armed_ns = JF_NEVER;
     server->locked = pthread_mutex_init(&server->lock, NULL) == 0;
     enum jf_code code = start(server, err);
     if (code == JF_OK)
@@ -246,6 +262,8 @@ void jf_tftp_free(struct jf_tftp *server) {
         close(server->listen_fd);
     if (server->epoll_fd >= 0)
         close(server->epoll_fd);
+    if (server->timer_fd >= 0)
+        close(server->timer_fd);
     jf_event_close(&server->wake);
     jf_event_close(&server->ended);
     if (server->locked)

@@ -143,6 +143,16 @@ enum jf_code jf_tftp_reader_mark(struct jf_tftp_reader *reader, uint64_t block,
     return skip_to(reader, &reader->mark, block, err);
 }
 
+void jf_tftp_reader_prefetch(struct jf_tftp_reader *reader, uint64_t block) {
+    uint64_t offset = (block - 1) * reader->blksize;
+    const uint8_t *bytes;
+    size_t len;
+    struct jf_error err;
+    if (!reader->netascii && reader->blksize <= CHUNK / 2 &&
+        offset < jf_content_size(reader->content))
+        from_chunk(reader, offset, reader->blksize, &bytes, &len, &err);
+}
+
 enum jf_code jf_tftp_reader_read(struct jf_tftp_reader *reader, uint64_t first, uint64_t count,
                                  uint8_t *scratch, const uint8_t **ret_bytes, size_t *ret_len,
                                  struct jf_error *err) {

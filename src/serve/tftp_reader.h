@@ -42,6 +42,10 @@ uint64_t jf_tftp_reader_last(const struct jf_tftp_reader *reader);
 enum jf_code jf_tftp_reader_mark(struct jf_tftp_reader *reader, uint64_t block,
                                  struct jf_error *err);
 
+// The block will be asked for next, alone: reads it now, while the client is busy
+// with the one before. Errors show when it is asked for.
+void jf_tftp_reader_prefetch(struct jf_tftp_reader *reader, uint64_t block);
+
 // The bytes of `count` blocks from `first`. *ret_bytes points into `scratch` (room
 // for count * blksize bytes) or the reader, until the next call. Fewer bytes than
 // count * blksize mean that the end is among them.

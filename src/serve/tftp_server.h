@@ -25,10 +25,12 @@ struct jf_tftp {
     int epoll_fd;
     struct jf_event wake;  // makes the thread look at what changed
     struct jf_event ended; // raised when a transfer ends
+    int timer_fd;
     pthread_t thread;
     bool running;
     bool locked;                     // `lock` is initialised
-    struct jf_tftp_scratch *scratch; // the thread's
+    struct jf_tftp_scratch *scratch; // the thread's, as is the next
+    int64_t armed_ns;                // when the timer fires; JF_NEVER when it is off
 
     pthread_mutex_t lock;
     bool stopping;

@@ -132,6 +132,8 @@ static void send_planned(struct jf_tftp_transfer *transfer, struct jf_tftp_scrat
     }
     while (plan.count > 0 && send_part(transfer, scratch, &plan, now_ns))
         plan = jf_tftp_sender_plan(sender);
+    if (sender->windowsize == 1 && !transfer->over)
+        jf_tftp_reader_prefetch(&transfer->reader, sender->next);
 }
 
 static void sender_step(struct jf_tftp_transfer *transfer, struct jf_tftp_scratch *scratch,

@@ -283,13 +283,13 @@ local function ping_pong(place, count)
 end
 
 local function lock_step_on_line(place)
-    local size = 2 * MB
+    local size = MB
     local server, why = serve("jflash", place, data(size))
     if not server then
         return report({ what = "tftp lock-step 1468, 0.3 ms", skipped = why })
     end
     local ours, floor = {}, {}
-    for i = 1, 9 do -- short and many: the two differ by less than the noise
+    for i = 1, 21 do -- short and many: the two differ by less than the noise
         floor[i] = ping_pong(place, size // 1468 + 1) or 0
         local bytes, seconds = fetch(place, server, {})
         ours[i] = bytes and bytes / MB / seconds or 0
