@@ -254,7 +254,7 @@ local function hundred_clients()
     local dir = data(MB // 2)
     local best, best_peer, ours
     for _, peer in ipairs({ "dnsmasq", "atftpd" }) do
-        local result, why = compare(loopback(0, 1), dir, peer, { clients = 100, rounds = 3 })
+        local result, why = compare(loopback(0, 1), dir, peer, { clients = 100, rounds = 7 })
         if not result then
             report({ what = "tftp 100 clients against " .. peer, skipped = why })
         elseif not best or result.rate[2] > best.rate[2] then
