@@ -254,7 +254,7 @@ local function hundred_clients()
     local dir = data(MB // 2)
     local best, best_peer, ours
     for _, peer in ipairs({ "dnsmasq", "atftpd" }) do
-        local result, why = compare(loopback(0, 1), dir, peer, { clients = 100, rounds = 7 })
+        local result, why = compare(loopback(0, 1), dir, peer, { clients = 100, rounds = 5 })
         if not result then
             report({ what = "tftp 100 clients against " .. peer, skipped = why })
         elseif not best or result.rate[2] > best.rate[2] then
@@ -344,7 +344,7 @@ local function with_loss()
     if not place then
         return report({ what = what, skipped = why })
     end
-    local pair, reason = compare_on_line(place, data(4 * MB), "tftpd-hpa", { rounds = 2 })
+    local pair, reason = compare_on_line(place, data(4 * MB), "tftpd-hpa", { rounds = 3 })
     place.close()
     if not pair then
         return report({ what = what, skipped = reason })
