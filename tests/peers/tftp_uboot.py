@@ -4,8 +4,8 @@
 # A real U-Boot in QEMU fetches a file: tftp_uboot.py SERVER FILE WINDOW…
 # WINDOW 0 leaves the window unset. One line per window: "WINDOW seconds rate".
 # Exits 1, with the console's output, unless each time the CRC is right.
-import os
 import re
+import signal
 import sys
 import zlib
 
@@ -16,6 +16,9 @@ with open(path, "rb") as file:
     data = file.read()
 crc = "%08x" % zlib.crc32(data)
 
+# jflash blocks SIGHUP in its children; QEMU must go when its terminal does.
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
 qemu = pexpect.spawn("qemu-system-aarch64", [
     "-M", "virt", "-cpu", "cortex-a57", "-smp", "1", "-m", "512", "-nodefaults",
     "-display", "none", "-monitor", "none", "-serial", "stdio",
@@ -23,7 +26,6 @@ qemu = pexpect.spawn("qemu-system-aarch64", [
     "-netdev", "user,id=n0", "-device", "virtio-net-device,netdev=n0"],
     timeout=30, encoding="latin-1")
 qemu.delaybeforesend = None
-console = open(os.devnull, "w") if len(sys.argv) < 3 else sys.stderr
 
 
 def command(line, timeout=30):
