@@ -3,19 +3,25 @@
 -- Prints a bench's rows (one JSON object a line, in the file named) as a table.
 local json = require("jflash.json")
 
+-- A limit that a row does not have may be there as null.
+local function number(value)
+    return type(value) == "number" and value or nil
+end
+
 local function verdict(row)
-    if not row.must then
+    local must, aim = number(row.must), number(row.aim)
+    if not must then
         return ""
     end
     local higher = row.better == "higher"
     local function reached(limit)
         return limit and (higher and row.ratio >= limit or not higher and row.ratio <= limit)
     end
-    return reached(row.aim) and "aim" or reached(row.must) and "must" or "MISSED"
+    return reached(aim) and "aim" or reached(must) and "must" or "MISSED"
 end
 
 local function limit(value)
-    return value and ("%.3g"):format(value) or "-"
+    return number(value) and ("%.3g"):format(value) or "-"
 end
 
 local FORMAT = "%-44s %9s %9s %-28s %8s %6s %6s %s"
