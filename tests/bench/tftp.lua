@@ -21,25 +21,9 @@ local program = output("readlink /proc/$PPID/exe")
 local client = program:match("^(.*)/") .. "/tests/tftp_client"
 local scratch = output("mktemp -d /tmp/jflash-bench.XXXXXX")
 
-local function report(line)
-    local keys = { "what", "unit", "ours", "peer", "theirs", "ratio", "must", "aim", "better", "skipped" }
-    local parts = {}
-    for _, key in ipairs(keys) do
-        local value = line[key]
-        if type(value) == "number" then
-            parts[#parts + 1] = ('"%s": %.6g'):format(key, value)
-        elseif value then
-            parts[#parts + 1] = ('"%s": "%s"'):format(key, (value:gsub('[\\"\n]', " ")))
-        end
-    end
-    print("{" .. table.concat(parts, ", ") .. "}")
-    io.stdout:flush()
-end
-
-local function median(values)
-    table.sort(values)
-    return values[(#values + 1) // 2]
-end
+package.path = package.path .. ";./?.lua"
+local bench = require("tests.support.bench")
+local report, median = bench.report, bench.median
 
 --- Starts a program that runs until it is stopped; its pid is the program's own.
 local function start(command)
