@@ -20,6 +20,7 @@ local COMMANDS = {
     { "console", "A live terminal on a board's console." },
     { "power", "Switch a board's power on or off, or read it." },
     { "boards", "List the boards that are configured or built in." },
+    { "config", "Explain every key of a configuration, and list all that is wrong." },
     { "bundle", "Check a bundle: its manifest, and that its files are there." },
     { "modules", "Show where each Lua module and script comes from." },
 }

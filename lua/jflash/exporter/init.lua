@@ -35,11 +35,16 @@ local M = {}
 ---@field where string
 ---@field node table the board's configuration, as yaml.parse would give it
 ---@field from table<string, string> board key -> key of the file
----@field refused { key: string, text: string, value: any }[] problems that go when the board's key is overridden
+---@field refused jflash.exporter.refused[] problems that go when the board's key is overridden
 ---@field absent table<string, boolean> keys that hold a value only so that the rest can be checked
 ---@field problems string[]
 ---@field warnings string[]
 ---@field rows jflash.exporter.row[]
+
+---@class jflash.exporter.refused
+---@field key string the board's
+---@field text string
+---@field row jflash.exporter.row? what was written
 
 -- A flasher's children, the part of a board that each must be, and the board's key that
 -- stands in for one that is missing or that jflash cannot do.
@@ -72,22 +77,22 @@ end
 
 -- The driver that `node` stands for, or nil when the board cannot have it.
 local function find_child(exporter, board, child, node)
-    local path = "export." .. node.path
     local found = tree.resolve(exporter.root, node)
     if not found then
-        refuse(board, child, mapping.place(exporter.file, node.ref_yaml), path .. ".ref",
+        refuse(board, child, mapping.place(exporter.file, node.ref_yaml), node.key .. ".ref",
             ("%s leads nowhere; the parts of this file: %s"):format(
                 schema.quoted(node.ref), table.concat(tree.paths(exporter.root), ", ")))
         return nil
     end
     if node.ref then
-        mapping.row(board, exporter.file, path .. ".ref", node.ref_yaml, { note = "is export." .. found.path })
+        node.used = true
+        mapping.row(board, exporter.file, node.key .. ".ref", node.ref_yaml, { note = "is " .. found.key })
     end
     local driver = found.type and drivers.find(found.type)
     local where = mapping.place(exporter.file, found.type_yaml or found.yaml)
-    path = ("export.%s.type"):format(found.path)
+    local path = found.key .. ".type"
     if not found.type then
-        refuse(board, child, where, "export." .. found.path, "has no type, so it is no " .. child.part)
+        refuse(board, child, where, found.key, "has no type, so it is no " .. child.part)
     elseif not driver then
         refuse(board, child, where, path, ("jflash does not know the type %s%s; as %s it knows %s"):format(
             found.type, drivers.hint(found.type), articled(child.part),
@@ -105,7 +110,7 @@ local function add_child(exporter, board, child, flasher)
     local node = flasher.children[child.name]
     if not node then
         if child.required then
-            refuse(board, child, board.where, "export." .. flasher.path,
+            refuse(board, child, board.where, flasher.key,
                 ("a flasher needs the child '%s', given here or by a ref"):format(child.name))
         end
         return
@@ -129,8 +134,8 @@ local function warn_of_others(exporter, board, flasher)
     for _, name in ipairs(flasher.order) do
         if not is_child(name) then
             local child = flasher.children[name]
-            table.insert(board.warnings, ("%s: export.%s: not used: a flasher's children are "
-                .. "serial, power, tftp, http and uboot"):format(mapping.place(exporter.file, child.yaml), child.path))
+            table.insert(board.warnings, ("%s: %s: not used: a flasher's children are "
+                .. "serial, power, tftp, http and uboot"):format(mapping.place(exporter.file, child.yaml), child.key))
         end
     end
 end
@@ -160,8 +165,8 @@ local function no_flasher(exporter)
     local seen = {}
     tree.each(exporter.root, function(node)
         if node.type then
-            seen[#seen + 1] = ("%s: export.%s.type: %s is no flasher%s"):format(
-                mapping.place(exporter.file, node.type_yaml), node.path, node.type,
+            seen[#seen + 1] = ("%s: %s.type: %s is no flasher%s"):format(
+                mapping.place(exporter.file, node.type_yaml), node.key, node.type,
                 drivers.find(node.type) and "" or drivers.hint(node.type))
         end
     end)
@@ -190,6 +195,17 @@ local function add_boards(exporter, node)
     end
 end
 
+-- Drivers that are for other purposes than flashing.
+local function list_others(exporter)
+    tree.each(exporter.root, function(node)
+        if node.type and not node.used and #node.order == 0 then
+            local hint = drivers.find(node.type) and "" or drivers.hint(node.type)
+            mapping.row(exporter, exporter.file, node.key .. ".type", node.type_yaml,
+                { state = "idle", note = "no part of a flasher" .. hint })
+        end
+    end)
+end
+
 ---Reads the tree of the exporter file `file`. Raises nothing: what is wrong is listed.
 ---@param node table from yaml.parse
 ---@param file string
@@ -203,6 +219,7 @@ function M.read(node, file)
     if #info.problems == 0 then
         mapping.list(exporter, file, node, tree.FILE, "", { skip = "export" })
         add_boards(exporter, node)
+        list_others(exporter)
     end
     return exporter
 end

@@ -110,7 +110,7 @@ end
 local function refuse(board, key, row, text)
     row.state, row.note = "refused", text
     table.insert(board.refused, {
-        key = key, text = ("%s: %s: %s"):format(row.where, row.key, text), value = row.value,
+        key = key, text = ("%s: %s: %s"):format(row.where, row.key, text), row = row,
     })
 end
 
@@ -135,7 +135,9 @@ end
 
 local function take_config(board, file, config, type, path, is_usable)
     walk(board, file, config, type, path, function(row, node, field)
-        if field.to and is_usable then
+        if not is_usable then
+            row.state, row.note = "refused", "its driver is"
+        elseif field.to then
             take(board, file, row, node, field)
         else
             note_unused(board, row, field)
@@ -173,7 +175,7 @@ local function add_made(board, file, node, driver, values, path, child)
         local origin = made.from and join(path, made.from)
         local near = made.from and find(node.config, made.from) or node.type_yaml
         local value = new_scalar(file, near, made.text, made.plain)
-        put(board, made.key, value, origin or ("export.%s.type"):format(node.path))
+        put(board, made.key, value, origin or node.key .. ".type")
         local row = origin and row_of(board, origin)
         if row then
             row.to = made.key
@@ -184,15 +186,13 @@ end
 local function add_defaults(board, file, node, driver)
     for key, text in pairs(driver.default or {}) do
         if not board.from[key] then
-            local from = ("export.%s.type"):format(node.path)
-            put(board, key, new_scalar(file, node.type_yaml, text), from)
+            put(board, key, new_scalar(file, node.type_yaml, text), node.key .. ".type")
         end
     end
 end
 
 local function type_row(board, file, node, driver, values, child)
-    local key = ("export.%s.type"):format(node.path)
-    local row = M.row(board, file, key, node.type_yaml, { note = "the board's " .. driver.part })
+    local row = M.row(board, file, node.key .. ".type", node.type_yaml, { note = "the board's " .. driver.part })
     if driver.instead then
         refuse(board, child.key, row, ("jflash has no driver for %s; %s"):format(node.type, driver.instead(values)))
     elseif driver.part == "flasher" then
@@ -208,7 +208,8 @@ end
 ---@param driver table of drivers.lua
 ---@param child { key: string? }
 function M.add(board, file, node, driver, child)
-    local path = ("export.%s.config"):format(node.path)
+    local path = node.key .. ".config"
+    node.used = true
     local config = node.config or M.new_map(file, node.yaml)
     local values, info = schema.examine(config, driver.config, { name = file, path = path })
     table.move(info.problems, 1, #info.problems, #board.problems + 1, board.problems)
@@ -233,7 +234,7 @@ end
 ---The board's description: the flasher's own, else which exporter's and of what type.
 function M.describe(board, file, flasher, exporter_name)
     local description = tree.entry(flasher.yaml, "description")
-    local key = ("export.%s.description"):format(flasher.path)
+    local key = flasher.key .. ".description"
     if description and not scalar.is_null(description.text, description.plain) then
         put(board, "description", new_scalar(file, description, description.text), key)
         M.row(board, file, key, description, { to = "description" })
@@ -241,7 +242,7 @@ function M.describe(board, file, flasher, exporter_name)
     end
     local class = flasher.type:match("[^.]+$")
     local text = exporter_name and ("%s of %s"):format(class, exporter_name) or class
-    put(board, "description", new_scalar(file, flasher.type_yaml, text), ("export.%s.type"):format(flasher.path))
+    put(board, "description", new_scalar(file, flasher.type_yaml, text), flasher.key .. ".type")
 end
 
 return M

@@ -11,7 +11,9 @@ local M = {}
 local MOST_LINKS = 16 -- references that lead to references
 
 ---@class jflash.exporter.node  one driver of the tree
----@field path string "storage" or "rack.storage", from below `export`
+---@field path string "storage" or "rack.storage", from below `export`: what a ref says
+---@field key string "export.rack.children.storage", as it is written
+---@field used boolean? it is part of a board
 ---@field yaml table the map that it was read from
 ---@field type string?
 ---@field type_yaml table?
@@ -85,17 +87,20 @@ local new_node
 
 local function add_children(node, yaml)
     for _, entry in ipairs(yaml and yaml.entries or {}) do
-        local path = node.path == "" and entry.key or node.path .. "." .. entry.key
-        node.children[entry.key] = new_node(path, entry.value)
+        local is_top = node.path == ""
+        local path = is_top and entry.key or node.path .. "." .. entry.key
+        local key = is_top and "export." .. entry.key or node.key .. ".children." .. entry.key
+        node.children[entry.key] = new_node(path, key, entry.value)
         table.insert(node.order, entry.key)
     end
     return node
 end
 
-function new_node(path, yaml)
+function new_node(path, key, yaml)
     local type, ref, config = M.entry(yaml, "type"), M.entry(yaml, "ref"), M.entry(yaml, "config")
     return add_children({
         path = path,
+        key = key,
         yaml = yaml,
         type = scalar_text(type),
         type_yaml = type,
@@ -128,10 +133,14 @@ end
 local function implied(node, name)
     local driver = node.type and drivers.find(node.type)
     local type = driver and driver.brings and driver.brings[name]
-    return type and {
-        path = node.path .. "." .. name, yaml = node.yaml, type = type, type_yaml = node.type_yaml,
+    if not type then
+        return nil
+    end
+    node.used = true
+    return {
+        path = node.path .. "." .. name, key = node.key, yaml = node.yaml, type = type, type_yaml = node.type_yaml,
         children = {}, order = {},
-    } or nil
+    }
 end
 
 local function locate(root, ref)

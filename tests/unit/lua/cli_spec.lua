@@ -18,7 +18,7 @@ describe("the command line", function()
         assert.equal(0, result.status)
     end)
 
-    for _, command in ipairs({ "flash", "run", "console", "power", "boards", "bundle", "modules" }) do
+    for _, command in ipairs({ "flash", "run", "console", "power", "boards", "config", "bundle", "modules" }) do
         it("has help for " .. command, function()
             for _, result in ipairs({ jflash(command, "--help"), jflash("help", command) }) do
                 assert.equal(0, result.status, result.stderr)

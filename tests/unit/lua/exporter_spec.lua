@@ -171,8 +171,7 @@ describe("an exporter file", function()
     it("warns of what it does without, by line", function()
         local warnings = table.concat(board(RCAR).warnings, "\n")
         for key, line in pairs({ tftp_dir = 20, http_dir = 21, root_dir = 29 }) do
-            local wanted = ("exporter%%.yaml:%d:%%d+: export%%.rack%%.upper%%.[%%l.]+%%.config%%.%s: not used"):format(
-                line, key)
+            local wanted = ("exporter%%.yaml:%d:%%d+: export%%.rack%%.[%%l.]+%%.%s: not used"):format(line, key)
             assert.is_truthy(warnings:find(wanted), key .. "\n" .. warnings)
         end
         assert.equal(3, #board(RCAR).warnings)

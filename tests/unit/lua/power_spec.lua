@@ -50,7 +50,7 @@ describe("jflash.power", function()
                 { { type = "../evil" }, 'board bench: power: there is no driver "../evil"' },
                 { { type = "command", on = "x" }, 'board bench: power: command needs the key "off"' },
                 { { type = "command", on = "x", off = "y", onn = "z" },
-                    'board bench: power: command has no key "onn"' },
+                    "board bench: power: command has no key \"onn\" (did you mean 'on'?)" },
                 { { type = "command", on = {}, off = "y" },
                     'board bench: power: key "on": string expected, got table' },
                 { { type = "manual", timeout_s = "soon" },
