@@ -19,7 +19,7 @@ local KINDS = { ExporterConfig = "exporter", FlashBundleManifest = "manifest" }
 
 ---@class jflash.config_file
 ---@field path string
----@field kind "boards"|"exporter"|"manifest"
+---@field kind "boards"|"exporter"|"manifest"|"unreadable" of a kind that is not known
 ---@field node table the YAML tree
 ---@field boards { name: string, node: table, source: string, exporter: jflash.exporter.board? }[]
 ---@field problems string[] of the file as a whole
@@ -122,7 +122,7 @@ function M.read(path)
     local problem
     document.kind, problem = kind_of(node)
     if problem then
-        document.kind, document.problems = "boards", { path .. ":" .. problem }
+        document.kind, document.problems = "unreadable", { path .. ":" .. problem }
     elseif document.kind == "exporter" then
         add_exporter(document)
     elseif document.kind == "boards" then

@@ -207,13 +207,13 @@ function M.hint(type)
     return found and (" (did you mean '%s'?)"):format(by_class[found]) or ""
 end
 
----The types that are the part `part` of a board, sorted.
+---The types that jflash can have as the part `part` of a board, sorted.
 ---@param part string
 ---@return string[]
 function M.types(part)
     local types = {}
     for type, driver in pairs(M.known) do
-        types[#types + 1] = driver.part == part and type or nil
+        types[#types + 1] = driver.part == part and not driver.instead and type or nil
     end
     table.sort(types)
     return types

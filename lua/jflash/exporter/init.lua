@@ -216,7 +216,8 @@ function M.read(node, file)
         file = file, name = value and value.metadata and value.metadata.name,
         boards = {}, problems = info.problems, warnings = info.warnings, rows = {},
     }
-    if #info.problems == 0 then
+    -- What is wrong in one place hides nothing elsewhere.
+    if node.kind == "map" then
         mapping.list(exporter, file, node, tree.FILE, "", { skip = "export" })
         add_boards(exporter, node)
         list_others(exporter)

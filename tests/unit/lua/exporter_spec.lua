@@ -272,6 +272,29 @@ describe("an exporter file", function()
         end
     end)
 
+    it("whose form is wrong is read as far as it goes", function()
+        local exporter = require("jflash.exporter")
+        local yaml = require("jflash.yaml")
+        local forms = {
+            "[]", "5", "export: 5", "export: {a: 5, b: [x], c: {}, d: null}", "export: {a: {type: [x], ref: {}}}",
+            "export: {a: {children: 5, config: 5, type: x}}", "token: [x]\ntls: 5\nmetadata: []\nexport: {a: {ref: .}}",
+            "export: {s: {type: jumpstarter_driver_flashers.driver.BaseFlasher, config: [], children: "
+                .. "{serial: 5, power: {ref: [x]}, tftp: {children: {}}, uboot: {type: 5}}}}",
+            "export: {s: {type: jumpstarter_driver_flashers.driver.BaseFlasher, config: {variant: [x]}, children: "
+                .. "{serial: {ref: s}, power: {type: jumpstarter_driver_shell.driver.Shell, config: {methods: []}}}}}",
+        }
+        for _, form in ipairs(forms) do
+            local read = exporter.read(assert(yaml.parse(form, "x")), "x")
+            local problems = #read.problems
+            for _, found in ipairs(read.boards) do
+                problems = problems + #found.problems + #found.refused
+            end
+            assert(problems > 0, form)
+        end
+        local message = refused(replaced(TI, "/dev/serial/by", "dev/serial/by") .. "  weird: 5\n")
+        assert.is_truthy(message:find("export.weird: expected a map", 1, true))
+    end)
+
     it("keeps its secrets", function()
         local secret = "pdu-password-77"
         local energenie = replaced(TI, "jumpstarter_driver_shell.driver.Shell",
