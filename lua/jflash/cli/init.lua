@@ -23,6 +23,7 @@ local COMMANDS = {
     { "config", "Explain every key of a configuration, and list all that is wrong." },
     { "bundle", "Check a bundle: its manifest, and that its files are there." },
     { "modules", "Show where each Lua module and script comes from." },
+    { "completion", "Print a shell's completion of this command line." },
 }
 
 local EPILOG = [[
@@ -64,7 +65,8 @@ local function asked_for(args)
     end
 end
 
-local function build(args)
+-- The parser, with the options of the commands that `wanted` says.
+local function build(wanted)
     local parser = new_parser("jflash",
         "Flashes operating-system images onto boards through their own bootloader.")
     parser:epilog(EPILOG)
@@ -75,13 +77,12 @@ local function build(args)
     options.before_command(parser)
     parser:command_target("command")
     parser:require_command(false)
-    local asked = asked_for(args)
     for _, entry in ipairs(COMMANDS) do
         local name, summary = table.unpack(entry)
         local command = parser:command(name, summary):add_help(false)
         command:help_max_width(80)
         add_help(command)
-        if name == asked then
+        if wanted(name) then
             require("jflash.cli." .. name).define(command)
         end
     end
@@ -90,10 +91,34 @@ local function build(args)
     return parser
 end
 
+local function only(asked)
+    return function(name)
+        return name == asked
+    end
+end
+
+--- The parser with all commands and their options; for completion and the manual.
+---@return table parser of argparse
+function M.parser()
+    return build(function()
+        return true
+    end)
+end
+
+--- The commands' names, in the order in which help shows them.
+---@return string[]
+function M.commands()
+    local names = {}
+    for index, entry in ipairs(COMMANDS) do
+        names[index] = entry[1]
+    end
+    return names
+end
+
 --- Ends the program with the help of a command, or of the whole.
 ---@param topic string|nil
 function M.help(topic)
-    local parser = build({ topic })
+    local parser = build(only(topic))
     for _, command in ipairs(parser._commands) do
         if command._name == topic then
             answer(command:get_help() .. "\n")
@@ -145,7 +170,7 @@ local function has_option(parser, command, option)
 end
 
 local function parse(args)
-    local parser = build(args)
+    local parser = build(only(asked_for(args)))
     parser.error = usage_error
     local values = parser:parse(args)
     -- What run is given is for the script, which has options of its own.

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- The program as a person types it: help, versions, mistakes, overriding.
+local cli = require("jflash.cli")
 local json = require("jflash.json")
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
@@ -18,7 +19,7 @@ describe("the command line", function()
         assert.equal(0, result.status)
     end)
 
-    for _, command in ipairs({ "flash", "run", "console", "power", "boards", "config", "bundle", "modules" }) do
+    for _, command in ipairs(cli.commands()) do
         it("has help for " .. command, function()
             for _, result in ipairs({ jflash(command, "--help"), jflash("help", command) }) do
                 assert.equal(0, result.status, result.stderr)
