@@ -36,7 +36,12 @@ describe("the command line", function()
 
     local mistakes = {
         { { "flsh" }, "Did you mean 'flash'?" },
-        { { "flash" }, "missing argument 'image'" },
+        { { "flash" }, "no image was named" },
+        { { "flash", "x", "-t", "boot:y" }, "exclude each other" },
+        { { "flash", "-t", "boot" }, "expected PART:FILE" },
+        { { "flash", "-t", ":boot.img" }, "expected PART:FILE" },
+        { { "flash", "-t", "boot:" }, "expected PART:FILE" },
+        { { "flash", "-t", "a:x", "-t", "b:y", "--os-image-checksum", ("0"):rep(64) }, "is for one image" },
         { { "flash", "x", "--bord", "y" }, "Did you mean '--board'?" },
         { { "flash", "x", "--retries", "some" }, "'some' is not a whole number" },
         { { "flash", "x", "--os-image-checksum", "12" }, "no SHA-256" },
