@@ -8,12 +8,13 @@ local errors = require("jflash.errors")
 local images = require("jflash.source")
 local log = require("jflash.log")
 local targets = require("jflash.target")
+local urls = require("jflash.url")
 
 local M = {}
 
 ---@class jflash.Piece
 ---@field key string            names what is offered to the board for it
----@field image string          the image as it was given
+---@field image string          the image as it was given, a URL without what may be secret
 ---@field part string|nil       as given with -t: a target's name, or a partition's label
 ---@field label string|nil      the partition's label; nil for a whole device
 ---@field target_name string    which device, or which device the partition is on
@@ -53,7 +54,7 @@ function M.open(dut)
     for index, entry in ipairs(wanted) do
         pieces[index] = {
             key = "image" .. (index > 1 and index or ""),
-            image = entry.image,
+            image = urls.shown(entry.image),
             part = entry.part,
             source = dut.scope:own(images.open(entry.image, options, dut), "close the image"),
         }
@@ -153,6 +154,15 @@ end
 function M.forget_written(pieces)
     for _, piece in ipairs(pieces) do
         piece.written, piece.verification, piece.read_back_sha256 = nil, nil, nil
+    end
+end
+
+--- Refuses an image that does not fit, as far as its size is known before its proof.
+---@param piece jflash.Piece
+function M.check_size(piece)
+    local bytes = piece.source:decoded_bytes()
+    if bytes then
+        targets.check_fits(piece.target, bytes)
     end
 end
 

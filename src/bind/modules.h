@@ -9,6 +9,7 @@
 
 #define JF_MODULES(X)                                                                              \
     X(console)                                                                                     \
+    X(download)                                                                                    \
     X(http)                                                                                        \
     X(image)                                                                                       \
     X(job)                                                                                         \
