@@ -72,13 +72,6 @@ local function settle(values, pieces, board)
     }
 end
 
-local function recipe_of(board)
-    if board.recipe then
-        return scripts.load_recipe(board.recipe)
-    end
-    return require("jflash.recipe.flash")
-end
-
 -- What failed behind the last step (the power switch) does not undo what was done.
 local function add_result(failure, report)
     local result = ("the storage is done: %s"):format(report:result())
@@ -111,7 +104,7 @@ end
 function M.run(values, recipe)
     local pieces = settle_pieces(values)
     local board = boards.choose(values)
-    local report = flash(recipe or recipe_of(board), board, settle(values, pieces, board))
+    local report = flash(recipe or scripts.board_recipe(board), board, settle(values, pieces, board))
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else

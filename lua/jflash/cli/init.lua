@@ -61,6 +61,13 @@ local function asked_for(args)
     end
 end
 
+--- The module of a command.
+---@param name string
+---@return table
+function M.command(name)
+    return require("jflash.cli." .. name:gsub("-", "_"))
+end
+
 local function build(args)
     local parser = new_parser("jflash",
         "Flashes operating-system images onto boards through their own bootloader.")
@@ -78,7 +85,7 @@ local function build(args)
         command:help_max_width(80)
         add_help(command)
         if name == asked then
-            require("jflash.cli." .. name).define(command)
+            M.command(name).define(command)
         end
     end
     local help = parser:command("help", "Show help for a command."):add_help(false)
@@ -140,7 +147,7 @@ end
 local function run(args)
     local values = parse(args)
     log.configure({ format = values.log_format, quiet = values.quiet })
-    return require("jflash.cli." .. values.command).run(values) or 0
+    return M.command(values.command).run(values) or 0
 end
 
 local function indent(text)
