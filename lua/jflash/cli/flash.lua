@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local boards = require("jflash.cli.board")
-local duts = require("jflash.dut")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
 local options = require("jflash.cli.options")
+local runner = require("jflash.runner")
 local scripts = require("jflash.scripts")
 
 local M = {}
@@ -72,31 +72,6 @@ local function settle(values, pieces, board)
     }
 end
 
--- What failed behind the last step (the power switch) does not undo what was done.
-local function add_result(failure, report)
-    local result = ("the storage is done: %s"):format(report:result())
-    failure.hint = failure.hint and (result .. "; " .. failure.hint) or result
-end
-
--- Runs the recipe and returns the report; the board is released, and its power
--- off, when this returns.
-local function flash(recipe, board, settled)
-    local report
-    local ok, failure = xpcall(function()
-        local dut <close> = duts.new(board, settled)
-        dut:start_run()
-        recipe:run(dut)
-        report = dut.report
-    end, errors.wrap)
-    if not ok and report then
-        add_result(failure, report)
-    end
-    if not ok then
-        error(failure, 0)
-    end
-    return report
-end
-
 --- Runs a recipe with the options of `flash`.
 ---@param values table
 ---@param recipe jflash.Recipe|nil  nil takes the board's, else the stock recipe
@@ -104,7 +79,8 @@ end
 function M.run(values, recipe)
     local pieces = settle_pieces(values)
     local board = boards.choose(values)
-    local report = flash(recipe or scripts.board_recipe(board), board, settle(values, pieces, board))
+    local report = runner.run(recipe or scripts.board_recipe(board), board,
+        settle(values, pieces, board))
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else

@@ -16,6 +16,7 @@ local M = {}
 local COMMANDS = {
     { "flash", "Flash an image onto a board's storage." },
     { "run", "Run a Lua script, or a recipe with the options of flash." },
+    { "report", "Show what a run did, from the folder that it left." },
     { "console", "A live terminal on a board's console." },
     { "power", "Switch a board's power on or off, or read it." },
     { "boards", "List the boards that are configured or built in." },

@@ -134,13 +134,16 @@ end
 
 local function attempt(recipe, name, dut)
     log.step(name)
-    local started = job.now()
+    log.record("the step begins", { event = "begin" })
+    dut.report:begin_step(name)
     local ok, failure = xpcall(do_step, errors.wrap, recipe, name, dut)
-    dut.report:step_done(name, job.now() - started, ok)
-    if ok then
-        return nil
+    failure = not ok and failure or nil
+    local elapsed_s = dut.report:end_step(failure)
+    log.record(ok and "the step is done" or "the step failed",
+        { event = "end", ok = ok, step_s = elapsed_s, failure = failure and failure.message })
+    if failure then
+        failure.step = failure.step or name
     end
-    failure.step = failure.step or name
     return failure
 end
 
