@@ -14,6 +14,7 @@
     X(job)                                                                                         \
     X(json)                                                                                        \
     X(net)                                                                                         \
+    X(store)                                                                                       \
     X(sys)                                                                                         \
     X(tftp)                                                                                        \
     X(yaml)
