@@ -28,6 +28,14 @@ void jf_digest_free(struct jf_digest *digest) {
     free(digest);
 }
 
+struct jf_digest *jf_digest_copy(const struct jf_digest *digest) {
+    struct jf_digest *copy = jf_digest_new();
+    if (!copy || EVP_MD_CTX_copy_ex(copy->context, digest->context))
+        return copy;
+    jf_digest_free(copy);
+    return NULL;
+}
+
 void jf_digest_update(struct jf_digest *digest, const void *bytes, size_t len) {
     EVP_DigestUpdate(digest->context, bytes, len);
 }

@@ -56,6 +56,10 @@ function recipe.prepare_bundle(dut)
     end
     dut.variant = dut.manifest:variant(options.variant or board.variant)
     dut.files = dut.bundle:files(dut.variant.name)
+    dut.report.bundle = {
+        path = dut.bundle.root, name = dut.manifest.name, variant = dut.variant.name,
+        sha256 = dut.bundle:digest(dut.files),
+    }
     pieces.place(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
     for _, piece in ipairs(dut.pieces) do
@@ -145,6 +149,7 @@ local function load_file(dut, file)
     })
     dut.uboot:setenv(file.role .. "_size", ("%x"):format(file.size_bytes))
     local elapsed_s = job.now() - started
+    dut.report:add_bytes(file.size_bytes)
     log.event(("%s %s loaded to %s: %s in %.1f s"):format(file.role, file.file, file.address,
         log.size(file.size_bytes), elapsed_s), { bytes = file.size_bytes, elapsed_s = elapsed_s })
 end
@@ -231,6 +236,7 @@ local function write_piece(dut, piece)
     piece.source:check_unchanged()
     pieces.prove(piece)
     piece.written = written
+    dut.report:add_bytes(written.bytes)
     piece.verification = "not read back"
     log.event(("%s written to %s in %.1f s, %s/s"):format(log.size(written.bytes),
         piece.target.device, written.elapsed_s,
@@ -263,6 +269,7 @@ local function verify_piece(dut, piece)
     piece.verification = nil
     local read = read_back.digest(dut, piece.target.device, piece.proof.decoded_bytes)
     piece.read_back_sha256 = read.digest
+    dut.report:add_bytes(read.digest and piece.proof.decoded_bytes or 0)
     if read.why_not then
         piece.verification = read.why_not
         log.warn("%s is not verified: %s", piece.target.device, read.why_not)
