@@ -27,8 +27,9 @@ local TFTP_TURN_S = 120
 --- the background while the board boots.
 ---@param dut jflash.Dut
 function recipe.prove_source(dut)
-    dut.pieces = pieces.open(dut)
+    dut.pieces = dut.pieces or {}
     dut.report.pieces = dut.pieces
+    pieces.open(dut)
     dut.image = dut.pieces[1].source
 end
 
@@ -201,11 +202,11 @@ end
 local function run_preflash(dut)
     for _, command in ipairs(dut.manifest.spec.preflash_commands) do
         log.info("preflash: %s", command)
+        pieces.forget_written(dut.pieces)
         dut.shell:run(command, {
             timeout_s = dut.board.timeouts.preflash_s,
             hint = "it stands in preflash_commands of the bundle's manifest",
         })
-        pieces.forget_written(dut.pieces)
     end
 end
 
@@ -220,6 +221,8 @@ function recipe.preflash(dut)
     end
     if dut.options.preflash or pieces.are_whole(dut.pieces) then
         run_preflash(dut)
+    elseif #dut.manifest.spec.preflash_commands > 0 then
+        log.info("partitions are written: the bundle's preflash commands are not run (--preflash)")
     end
 end
 
