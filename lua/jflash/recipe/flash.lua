@@ -183,9 +183,11 @@ end
 --- Logs in to the flasher, and gives it the clock and the network.
 ---@param dut jflash.Dut
 function recipe.login(dut)
-    local shell = shells.new(dut.console, login_settings(dut))
-    shell:login(dut.board.timeouts, dut.returned)
-    dut.shell = shell
+    if not dut.shell then -- else this is another try from where the shell answered
+        local shell = shells.new(dut.console, login_settings(dut))
+        shell:login(dut.board.timeouts, dut.returned)
+        dut.shell = shell
+    end
     require("jflash.flasher").prepare(dut)
 end
 
@@ -253,6 +255,7 @@ local function raise_differs(dut, piece)
     dut.console:fail({
         code = "checksum",
         retry = 1,
+        subject = piece.key,
         at = "shell",
         message = ("read-back differs: %s has sha256:%s, sent was sha256:%s"):format(
             piece.target.device, tostring(piece.read_back_sha256), piece.proof.decoded_sha256),
