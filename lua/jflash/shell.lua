@@ -101,6 +101,7 @@ function Shell:login(timeouts, returned)
     if match.index == 2 then
         self.console:fail({
             code = "boot",
+            at = "uboot",
             message = "the boot command returned to U-Boot with status " .. match.captures[1],
             hint = "check spec.bootcmd and the variant's bootcmd in the manifest",
         })

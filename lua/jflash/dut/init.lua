@@ -54,7 +54,7 @@ function M.new(board, options, report)
         report = report or reports.new(),
         scope = scopes.new(),
     }, Dut)
-    self.power = powers.open(board.power, { name = board.name })
+    self.power = powers.open(board.power, { name = board.name, warn = log.warn })
     self.scope:own(lock.take(lock.board_name(board, self.power), {
         wait_s = options.wait_s,
         what = "board " .. board.name,

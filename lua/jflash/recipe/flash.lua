@@ -27,8 +27,9 @@ local TFTP_TURN_S = 120
 --- the background while the board boots.
 ---@param dut jflash.Dut
 function recipe.prove_source(dut)
-    dut.pieces = pieces.open(dut)
+    dut.pieces = dut.pieces or {}
     dut.report.pieces = dut.pieces
+    pieces.open(dut)
     dut.image = dut.pieces[1].source
 end
 
@@ -187,9 +188,11 @@ end
 --- Logs in to the flasher, and gives it the clock and the network.
 ---@param dut jflash.Dut
 function recipe.login(dut)
-    local shell = shells.new(dut.console, login_settings(dut))
-    shell:login(dut.board.timeouts, dut.returned)
-    dut.shell = shell
+    if not dut.shell then -- else this is another try from where the shell answered
+        local shell = shells.new(dut.console, login_settings(dut))
+        shell:login(dut.board.timeouts, dut.returned)
+        dut.shell = shell
+    end
     require("jflash.flasher").prepare(dut)
 end
 
@@ -206,11 +209,11 @@ end
 local function run_preflash(dut)
     for _, command in ipairs(dut.manifest.spec.preflash_commands) do
         log.info("preflash: %s", command)
+        pieces.forget_written(dut.pieces)
         dut.shell:run(command, {
             timeout_s = dut.board.timeouts.preflash_s,
             hint = "it stands in preflash_commands of the bundle's manifest",
         })
-        pieces.forget_written(dut.pieces)
     end
 end
 
@@ -227,6 +230,8 @@ function recipe.preflash(dut)
     end
     if dut.options.preflash or pieces.are_whole(dut.pieces) then
         run_preflash(dut)
+    elseif #dut.manifest.spec.preflash_commands > 0 then
+        log.info("partitions are written: the bundle's preflash commands are not run (--preflash)")
     end
 end
 
@@ -258,6 +263,7 @@ local function raise_differs(dut, piece)
     dut.console:fail({
         code = "checksum",
         retry = 1,
+        subject = piece.key,
         at = "shell",
         message = ("read-back differs: %s has sha256:%s, sent was sha256:%s"):format(
             piece.target.device, tostring(piece.read_back_sha256), piece.proof.decoded_sha256),
