@@ -265,7 +265,9 @@ local function complaint_in(output)
     end
 end
 
--- The words that say best why a command failed.
+--- The words of a command's output that say best why it failed.
+---@param output string
+---@return string
 local function reason(output)
     local last
     for line in output:gmatch("[^\n]+") do
@@ -276,6 +278,8 @@ local function reason(output)
     end
     return last or "no output"
 end
+
+M.reason = reason
 
 --- Runs a command and raises, class board, when it failed.
 ---@param command string

@@ -52,14 +52,23 @@ function M.wait(command)
         :argname("S"):convert(seconds):default("0"):show_default(false)
 end
 
+--- What U-Boot loads.
+function M.boot_files(command)
+    command:option("--variant", "Which device tree: a name from the manifest's variants.")
+        :argname("NAME")
+    command:option("--kernel", "Your own kernel instead of the bundle's, at the same address.")
+        :argname("FILE")
+    command:option("--initram", "Your own initramfs, as --kernel."):argname("FILE")
+    command:option("--dtb", "Your own device tree blob, as --kernel."):argname("FILE")
+end
+
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
     command:argument("image", "The image: a file, or - for standard input; raw, xz, gzip, zstd, "
         .. "bzip2 or lz4, told apart by content."):argname("IMAGE")
     M.board(command)
     command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
-    command:option("--variant", "Which device tree: a name from the manifest's variants.")
-        :argname("NAME")
+    M.boot_files(command)
     command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
         :argname("DIR")
     command:option("--os-image-checksum", "The SHA-256 that IMAGE must have, as it is delivered.")

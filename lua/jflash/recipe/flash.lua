@@ -4,6 +4,7 @@
 -- U-Boot. Nothing on the storage changes before `preflash`, and that waits until
 -- the image was proven and the target was looked at.
 
+local boot_files = require("jflash.boot_files")
 local bundles = require("jflash.bundle")
 local errors = require("jflash.errors")
 local images = require("jflash.source")
@@ -63,7 +64,8 @@ function recipe.prepare_bundle(dut)
         log.warn("%s", warning)
     end
     dut.variant = dut.manifest:variant(options.variant or board.variant)
-    dut.files = dut.bundle:files(dut.variant.name)
+    boot_files.use_options(dut)
+    boot_files.settle(dut)
     dut.target_path, dut.target_name = choose_target(dut)
     log.info("bundle %s, variant %s, target %s (%s)", dut.manifest.name,
         dut.variant.name or "none", dut.target_name, dut.target_path)
