@@ -17,6 +17,11 @@ the newest packages. The packages come from the host's own apt sources.
 TEXT
 }
 
+# more_manifests: those that share the bundle's files with manifest.yaml.
+more_manifests() {
+    (cd "$here" && ls manifest-*.yaml 2>/dev/null) || :
+}
+
 # bundle_begin FOLDER: ends the script here when the bundle in FOLDER is up to date. Sets $out,
 # $manifest and $data, the folder that the bundle's files go to.
 bundle_begin() {
@@ -27,7 +32,8 @@ bundle_begin() {
     [ -e "$here/$manifest" ] || manifest=manifest.in.yaml
 
     hold "$(dirname "$out")"
-    stamp="$(inputs build.sh "$manifest")${choice:+ $choice}"
+    # shellcheck disable=SC2046
+    stamp="$(inputs build.sh "$manifest" $(more_manifests))${choice:+ $choice}"
     if [ $force = no ] && [ "$(cat "$out/.stamp" 2>/dev/null)" = "$stamp" ]; then
         say "$out is up to date"
         exit 0
@@ -43,6 +49,9 @@ bundle_begin() {
 # bundle_end: the manifest and what it was made of, and the whole in its place.
 bundle_end() {
     cp "$here/$manifest" "$tmp/bundle/manifest.yaml"
+    for name in $(more_manifests); do
+        cp "$here/$name" "$tmp/bundle/"
+    done
     package_list >"$tmp/bundle/packages.txt"
     echo "$stamp" >"$tmp/bundle/.stamp"
     if [ -e "$out" ]; then

@@ -3,7 +3,8 @@
 #
 # Builds the flasher bundle of a virtual board: QEMU's "virt" machine with Debian's U-Boot. Sourced
 # by the board's build.sh, which says what differs: $board, $arch, $kernel_meta, $qemu, $machine,
-# $cpu, $uboot, and put_kernel VMLINUZ, which makes the kernel's file under $data.
+# $cpu, $uboot, put_kernel VMLINUZ, which makes the kernel's file under $data, and put_more VMLINUZ,
+# which adds what other manifests of the bundle load; it may need $more_tools.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$here/../common/lib.sh"
@@ -11,6 +12,8 @@
 . "$here/../common/bundle.sh"
 # shellcheck source-path=SCRIPTDIR source=flasher.sh
 . "$here/../common/flasher.sh"
+# shellcheck source-path=SCRIPTDIR source=fit.sh
+. "$here/../common/fit.sh"
 
 # The machine's device tree, as files. It is dumped from the machine as it is run: -bios included,
 # or the kernel panics before its console is up. Without randomness: seeds that were drawn once
@@ -36,8 +39,10 @@ done
 [ -n "$out" ] || { bundle_usage >&2; exit 2; }
 
 bundle_begin "$out"
+# shellcheck disable=SC2086
 need apt-get:apt dpkg-deb:dpkg tar:tar cpio:cpio gzip:gzip depmod:kmod modprobe:kmod \
-    dtc:device-tree-compiler fdtput:device-tree-compiler "$qemu":qemu-system-arm flock:util-linux
+    dtc:device-tree-compiler fdtput:device-tree-compiler "$qemu":qemu-system-arm flock:util-linux \
+    $more_tools
 [ -r "$uboot" ] || die "missing packages: apt-get install u-boot-qemu"
 apt_root
 flasher_packages "$kernel_meta"
@@ -46,4 +51,5 @@ put_kernel "$unpacked/boot/vmlinuz-$version"
 flasher_initramfs "$data/initramfs.cpio.gz" \
     virtio_mmio virtio_blk virtio_net af_packet sdhci-pci mmc_block
 dump_device_tree
+put_more "$unpacked/boot/vmlinuz-$version"
 bundle_end

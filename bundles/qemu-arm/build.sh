@@ -23,5 +23,8 @@ put_kernel() {
     cp "$1" "$data/zImage"
 }
 
+more_tools=
+put_more() { :; }
+
 # shellcheck source-path=SCRIPTDIR source=../common/virtual.sh
 . "$here/../common/virtual.sh"

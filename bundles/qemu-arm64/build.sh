@@ -23,5 +23,12 @@ put_kernel() {
     gzip -9n <"$1" >"$data/Image.gz"
 }
 
+# The same system as a FIT, for manifest-fit.yaml.
+more_tools='mkimage:u-boot-tools lz4:lz4'
+put_more() {
+    fit_image "$data/flasher.itb" "$1" 0x40400000 "$data/initramfs.cpio.gz" \
+        virt="$data/virt.dtb" virt-alt="$data/virt-alt.dtb"
+}
+
 # shellcheck source-path=SCRIPTDIR source=../common/virtual.sh
 . "$here/../common/virtual.sh"

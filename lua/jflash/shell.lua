@@ -91,12 +91,13 @@ end
 local function raise_returned(self, match)
     local output = match.before:gsub("^[^\n]*\n", "", 1)
     local status = match.captures[1]:match("%d+")
+    local why, before = uboots.reason(output)
     self.console:fail({
         code = "boot",
         at = "uboot",
         retry = 1,
         message = ("the boot command returned to U-Boot%s: %s"):format(
-            status and " with status " .. status or "", uboots.reason(output)),
+            status and " with status " .. status or "", before and before .. " / " .. why or why),
         hint = "check spec.bootcmd and the variant's bootcmd in the manifest",
     })
 end

@@ -268,15 +268,16 @@ end
 --- The words of a command's output that say best why it failed.
 ---@param output string
 ---@return string
+---@return string|nil before  the line before, which may say more
 local function reason(output)
-    local last
-    for line in output:gmatch("[^\n]+") do
+    local last, before
+    for line in output:gmatch("[^\n]*%S[^\n]*") do
+        last, before = line, last
         if complaint_in(line) then
-            return line
+            break
         end
-        last = line:find("%S") and line or last
     end
-    return last or "no output"
+    return last or "no output", before
 end
 
 M.reason = reason
@@ -294,7 +295,7 @@ function UBoot:run(command, options)
             code = "status",
             at = "uboot",
             retry = options.retry,
-            message = ("U-Boot: %s: %s"):format(command, reason(output)),
+            message = ("U-Boot: %s: %s"):format(command, (reason(output))),
             hint = hint_of(options),
         })
     end
