@@ -5,6 +5,7 @@
 -- `dut.log`. It is made from a board's configuration, holds the board's lock, and
 -- owns what must be put back: closing it switches off what the run switched on.
 
+local boot_files = require("jflash.boot_files")
 local consoles = require("jflash.dut.console")
 local job = require("jflash.job")
 local lock = require("jflash.lock")
@@ -28,6 +29,8 @@ local M = {}
 ---@field tftp jflash.dut.Tftp|nil
 ---@field http jflash.dut.Http|nil
 ---@field manifest table|nil
+---@field files table[]|nil    what U-Boot loads
+---@field own_files table<string, table>  one's own files by role, instead of the bundle's
 ---@field image table|nil
 ---@field target jflash.Target|nil
 ---@field report jflash.Report
@@ -52,6 +55,7 @@ function M.new(board, options, report)
         options = options,
         log = log,
         report = report or reports.new(),
+        own_files = {},
         scope = scopes.new(),
     }, Dut)
     self.power = powers.open(board.power, { name = board.name, warn = log.warn })
@@ -118,6 +122,25 @@ function Dut:power_cycle()
         end
         self.console:discard()
     end)
+end
+
+--- A kernel of one's own instead of the bundle's, from the next `load` on; its
+--- address is the manifest's. Raises a config error when the file cannot be one.
+---@param path string
+function Dut:use_kernel(path)
+    boot_files.use(self, "kernel", path)
+end
+
+--- An initramfs of one's own, as use_kernel.
+---@param path string
+function Dut:use_initram(path)
+    boot_files.use(self, "initram", path)
+end
+
+--- A device tree of one's own, as use_kernel.
+---@param path string
+function Dut:use_dtb(path)
+    boot_files.use(self, "dtb", path)
 end
 
 function Dut:__close(failure)

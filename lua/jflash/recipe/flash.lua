@@ -4,6 +4,7 @@
 -- Nothing on the storage changes before `preflash`, and that waits until the images
 -- were proven and their targets were looked at.
 
+local boot_files = require("jflash.boot_files")
 local bundles = require("jflash.bundle")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
@@ -56,7 +57,8 @@ function recipe.prepare_bundle(dut)
         log.warn("%s", warning)
     end
     dut.variant = dut.manifest:variant(options.variant or board.variant)
-    dut.files = dut.bundle:files(dut.variant.name)
+    boot_files.use_options(dut)
+    boot_files.settle(dut)
     dut.report.bundle = {
         path = dut.bundle.root, name = dut.manifest.name, variant = dut.variant.name,
         sha256 = dut.bundle:digest(dut.files),
