@@ -30,10 +30,13 @@ void jf_digest_free(struct jf_digest *digest) {
 }
 
 struct jf_digest *jf_digest_copy(const struct jf_digest *digest) {
-    struct jf_digest *copy = jf_digest_new();
-    if (!copy || EVP_MD_CTX_copy_ex(copy->context, digest->context))
+    struct jf_digest *copy = calloc(1, sizeof *copy);
+    if (!copy)
+        return NULL;
+    copy->hash = gnutls_hash_copy(digest->hash);
+    if (copy->hash)
         return copy;
-    jf_digest_free(copy);
+    free(copy);
     return NULL;
 }
 
