@@ -16,6 +16,7 @@
     X(json)                                                                                        \
     X(net)                                                                                         \
     X(registry)                                                                                    \
+    X(store)                                                                                       \
     X(sys)                                                                                         \
     X(tftp)                                                                                        \
     X(yaml)
