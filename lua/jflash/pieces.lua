@@ -50,13 +50,16 @@ end
 function M.open(dut)
     local wanted, options = dut.options.pieces, dut.options
     check_inputs(wanted)
-    local pieces = {}
+    local pieces, opened = {}, {}
     for index, entry in ipairs(wanted) do
+        -- One image may go to several places: it is read, or fetched, once.
+        opened[entry.image] = opened[entry.image]
+            or dut.scope:own(images.open(entry.image, options, dut), "close the image")
         pieces[index] = {
             key = "image" .. (index > 1 and index or ""),
             image = urls.shown(entry.image),
             part = entry.part,
-            source = dut.scope:own(images.open(entry.image, options, dut), "close the image"),
+            source = opened[entry.image],
         }
     end
     return pieces
