@@ -406,8 +406,9 @@ describe("misuse", function()
             options[key] = value or nil
             assert.has_error(function() download.start(options) end)
         end
-        good.headers = { "A: b\r\nC: d" }
-        assert.has_error(function() download.start(good) end)
+        assert.has_error(function()
+            download.start(setmetatable({ headers = { "A: b\r\nC: d" } }, { __index = good }))
+        end)
         assert.has_error(function() image.open({ download = 5 }) end)
     end)
 end)

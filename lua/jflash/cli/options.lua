@@ -39,6 +39,52 @@ function M.board(command)
         :argname("KEY=VALUE"):count("*"):init({})
 end
 
+-- The options that may also stand before the command.
+local BEFORE = { "board", "config" }
+
+--- Which board, and from which configuration, before the command.
+function M.before_command(parser)
+    parser:option("-b --board", "The board's name, for the command."):argname("NAME"):target("before_board")
+    parser:option("--config", "The configuration file, for the command."):argname("FILE"):target("before_config")
+end
+
+--- True for an option of before_command: the argument behind it is its value.
+---@param argument string
+function M.is_before_command(argument)
+    return argument == "-b" or argument == "--board" or argument == "--config"
+end
+
+--- The options that stood before the command, as arguments.
+---@param values table
+---@return string[]
+function M.given_before(values)
+    local args = {}
+    for _, name in ipairs(BEFORE) do
+        local value = values["before_" .. name]
+        if value then
+            table.insert(args, "--" .. name)
+            table.insert(args, value)
+        end
+    end
+    return args
+end
+
+--- Takes over the options that stood before the command; those behind it win. `has` tells
+--- whether the command has an option. Returns the name of one that it has not.
+---@param values table
+---@param has fun(option: string): boolean
+---@return string|nil unknown
+function M.take_over(values, has)
+    for _, name in ipairs(BEFORE) do
+        local value = values["before_" .. name]
+        if value and not has("--" .. name) then
+            return "--" .. name
+        end
+        values[name] = values[name] or value
+    end
+    return nil
+end
+
 --- How a command talks.
 function M.output(command)
     command:option("--log-format", "Log lines for people (text) or for machines (json).")
@@ -75,6 +121,16 @@ end
 --- A SHA-256 as options take it, in lower case; nil and why not.
 M.sha256 = sha256
 
+--- What U-Boot loads.
+function M.boot_files(command)
+    command:option("--variant", "Which device tree: a name from the manifest's variants.")
+        :argname("NAME")
+    command:option("--kernel", "Your own kernel instead of the bundle's, at the same address.")
+        :argname("FILE")
+    command:option("--initram", "Your own initramfs, as --kernel."):argname("FILE")
+    command:option("--dtb", "Your own device tree blob, as --kernel."):argname("FILE")
+end
+
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
     command:argument("image", "The image: a file, a URL (http, https), or - for standard input; "
@@ -84,8 +140,7 @@ function M.flash(command)
         .. "manifest (repeatable: all in one boot; instead of IMAGE)."):argname("PART:FILE")
         :count("*"):init({})
     command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
-    command:option("--variant", "Which device tree: a name from the manifest's variants.")
-        :argname("NAME")
+    M.boot_files(command)
     command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
         :argname("DIR")
     M.checksum(command)
