@@ -313,7 +313,7 @@ function Cache:evict(entry)
     -- Who waits for the lock finds its file gone and makes another.
     remove(self:file("locks", entry.lock))
     lock:close()
-    log.info("cache: %s of %s removed", log.size(entry.size), self.path)
+    log.record(("cache: %s removed"):format(entry.path), { bytes = entry.size })
     return true
 end
 
