@@ -10,11 +10,15 @@ local runtime = require("jflash.runtime")
 local ENVIRONMENT = {
     { "JFLASH_PATH", "Directories, separated by colons, where Lua modules and scripts are looked for first." },
     { "JFLASH_BEARER", "The token that is sent where images are fetched, when no option names one." },
+    { "OCI_USERNAME, OCI_PASSWORD", "The credentials for registries, before those in files." },
+    { "REGISTRY_AUTH_FILE", "The credential file for registries that is looked at first." },
+    { "DOCKER_CONFIG", "Where Docker's config.json lies (~/.docker)." },
+    { "https_proxy, http_proxy, no_proxy", "The proxy for what is fetched." },
     { "XDG_CACHE_HOME", "Where what was fetched is kept (~/.cache)." },
     { "XDG_CONFIG_HOME", "Where jflash/jflash.yaml and jflash/*.lua of the user lie (~/.config)." },
     { "XDG_STATE_HOME", "Where the runs' folders and the virtual boards' state lie (~/.local/state)." },
     { "XDG_DATA_HOME", "Where bundles that are known by a bare name lie (~/.local/share)." },
-    { "XDG_RUNTIME_DIR", "Where a running virtual board's sockets lie." },
+    { "XDG_RUNTIME_DIR", "Where a running virtual board's sockets lie, and containers/auth.json." },
     { "TMPDIR", "Where short-lived files lie (/tmp)." },
     { "HOME", "What ~ stands for." },
 }

@@ -1,18 +1,69 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local bundles = require("jflash.bundle")
+local caches = require("jflash.cache")
+local credentials = require("jflash.credentials")
+local errors = require("jflash.errors")
+local json = require("jflash.json")
 local log = require("jflash.log")
 local manifests = require("jflash.manifest")
+local oci = require("jflash.oci.bundle")
+local options = require("jflash.cli.options")
+local references = require("jflash.oci.reference")
+local settings = require("jflash.oci.settings")
+local show = require("jflash.oci.show")
 local sys = require("jflash.sys")
 
 local M = {}
 
+local EPILOG = [[
+check   proves a bundle's manifest and that its files are there; an unknown key is
+        an error here, flash only warns of it
+inspect shows what a reference means, or what a folder holds
+list    shows the bundles in the cache
+pull    fetches a bundle into the cache, or into the folder TO
+
+Examples:
+  jflash bundle check bundles/qemu-arm64
+  jflash bundle pull quay.io/org/bundle:1 --lock
+  jflash bundle inspect oci://quay.io/org/bundle:1 --format json]]
+
 function M.define(command)
-    command:argument("action", "check"):choices({ "check" })
-    command:argument("bundle", "The bundle's folder, or a manifest alone."):argname("DIR|FILE")
+    command:argument("action"):choices({ "check", "inspect", "list", "pull" })
+    command:argument("bundle", "The bundle: a folder, a manifest alone (check), or a reference to "
+        .. "a registry."):argname("BUNDLE"):args("?")
+    command:argument("to", "pull: the folder to make."):argname("TO"):args("?")
     command:option("--manifest", "The manifest's name inside the folder.")
         :argname("NAME"):default("manifest.yaml")
-    command:epilog("An unknown key is an error here; flash only warns of it.")
+    command:flag("--lock", "pull: write the reference's digest to jflash.lock, which later runs obey.")
+    command:option("--arch", "Which manifest of an index is meant, like arm64 (default: the board's "
+        .. "arch)."):argname("ARCH")
+    command:option("--format", "inspect, list: for people (text) or for machines (json).")
+        :choices({ "text", "json" }):default("text")
+    options.trust(command)
+    options.registry(command)
+    options.cache(command)
+    options.output(command)
+    command:epilog(EPILOG)
+end
+
+local function refuse(message, hint)
+    errors.raise({ class = "config", code = "usage", message = message, hint = hint })
+end
+
+-- Who and what pulls: the settings and the board, or its stand-in.
+local function place(values)
+    local board = options.cache_place(values)
+    local fetch, warnings = credentials.settle(values)
+    for _, warning in ipairs(warnings) do
+        log.warn("%s", warning)
+    end
+    credentials.add_board(fetch, board)
+    return settings.settle(fetch, values, board), board
+end
+
+local function is_reference(values)
+    return references.is_one(values.bundle) and not sys.stat(values.bundle)
 end
 
 local function check_folder(path, name)
@@ -21,11 +72,62 @@ local function check_folder(path, name)
     return bundle.manifest
 end
 
-function M.run(values)
+local function check_reference(values)
+    local pulled <close> = oci.pull(values.bundle, place(values))
+    return check_folder(pulled.path, values.manifest)
+end
+
+local function check(values)
     local info = sys.stat(values.bundle)
-    local manifest = info and info.type == "file" and manifests.load(values.bundle, { strict = true })
+    local manifest = is_reference(values) and check_reference(values)
+        or info and info.type == "file" and manifests.load(values.bundle, { strict = true })
         or check_folder(values.bundle, values.manifest)
     log.info("%s: bundle %s is sound", values.bundle, manifest.name)
+end
+
+local function print_fields(values, fields, text)
+    sys.write(1, values.format == "json" and json.encode(fields, { pretty = true }) .. "\n" or text(fields))
+end
+
+local function inspect(values)
+    if is_reference(values) then
+        print_fields(values, show.reference(oci.look_up(values.bundle, place(values))), show.reference_text)
+    else
+        local bundle = bundles.open(bundles.find(values.bundle), { manifest = values.manifest })
+        print_fields(values, show.folder(bundle), show.folder_text)
+    end
+end
+
+local function list(values)
+    local _, board = place(values)
+    local cache = caches.open(board)
+    print_fields(values, show.trees(cache and cache:entries() or {}), show.trees_text)
+end
+
+local function pull(values)
+    local how, board = place(values)
+    if values.lock then
+        how.lock_folders = {} -- the lock is to be renewed, not obeyed
+    end
+    local pulled <close> = values.to and oci.pull_into(values.bundle, values.to, how, board)
+        or oci.pull(values.bundle, how, board)
+    if values.lock then
+        log.info("its digest is in %s", pulled:write_lock((errors.check("host", sys.cwd()))))
+    end
+    sys.write(1, ("%s %s\n"):format(pulled.path, pulled.digest))
+end
+
+local ACTIONS = { check = check, inspect = inspect, list = list, pull = pull }
+
+function M.run(values)
+    if values.action ~= "list" and not values.bundle then
+        refuse(("bundle %s: which bundle?"):format(values.action), "a folder, or a reference like oci://HOST/NAME:TAG")
+    elseif values.to and values.action ~= "pull" then
+        refuse(("bundle %s takes one bundle"):format(values.action))
+    elseif values.lock and values.action ~= "pull" then
+        refuse("--lock goes with bundle pull")
+    end
+    ACTIONS[values.action](values)
     return 0
 end
 

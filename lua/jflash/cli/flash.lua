@@ -102,6 +102,8 @@ local function settle(values, pieces, fetch, board)
         bundle = values.force_flash_bundle,
         os_image_checksum = settle_checksum(values),
         fetch = fetch,
+        plain_http = values.plain_http,
+        offline = values.offline,
         format = values.format,
         retries = values.retries or board.retries,
         verify = not values.no_verify,

@@ -7,11 +7,11 @@
 --     print(pulled.path, pulled.digest)
 
 local caches = require("jflash.cache")
+local content = require("jflash.oci.content")
 local errors = require("jflash.errors")
-local layers = require("jflash.oci.layers")
 local lockfile = require("jflash.oci.lockfile")
 local log = require("jflash.log")
-local registry = require("jflash.registry")
+local references = require("jflash.oci.reference")
 local repositories = require("jflash.oci.repository")
 local sys = require("jflash.sys")
 local trees = require("jflash.oci.tree")
@@ -28,30 +28,6 @@ local M = {}
 local Pulled = {}
 Pulled.__index = Pulled
 
---- The parts of a reference. Raises class config.
----@param text string
----@return table see registry.parse
-function M.parse(text)
-    local reference, message, code = registry.parse(text)
-    return errors.check("config", reference, message, code,
-        "as in oci://HOST/NAME:TAG, or oci://HOST/NAME@sha256:…")
-end
-
---- Whether a place where a bundle may be is a reference: it begins with oci:// or
---- oci-layout:, or as registries' names do, with a host that has a dot or a port. A
---- folder that is there is a folder.
----@param place string
----@return boolean
-function M.is_reference(place)
-    if place:find("^oci://") or place:find("^oci%-layout:") then
-        return true
-    end
-    local host = place:match("^([^/]+)/")
-    local looks_so = host ~= nil and not host:find("^[.~]")
-        and (host:find("[.:]") ~= nil or host == "localhost")
-    return looks_so and not sys.stat(place)
-end
-
 -- The board's cache; one of its own, for this once, when that is turned off.
 local function open_cache(board)
     local cache = caches.open(board)
@@ -62,44 +38,45 @@ local function open_cache(board)
     return caches.open({ cache_dir = own, cache_limit = math.maxinteger }), own
 end
 
-local function descriptors_of(plan)
-    local list = {}
-    for index, layer in ipairs(plan) do
-        list[index] = layer.descriptor
-    end
-    return list
-end
-
-local function fill(repository, found)
-    return function(dir)
-        local name = repository.reference.text
-        local plan = layers.plan(found.manifest, name)
-        local held = repository:fetch(descriptors_of(plan))
-        local ok, reason = xpcall(layers.extract, errors.wrap, plan, held, dir, name)
-        for _, blob in pairs(held) do
-            blob:close()
-        end
-        if not ok then
-            error(reason, 0)
-        end
-    end
-end
-
-local function only_registry(reference)
+-- What the text refers to in a registry.
+local function parse(text)
+    local reference = references.parse(text)
     if reference.kind ~= "registry" then
         errors.raise({ class = "config", code = "unsupported",
             message = ("%s: a registry's reference is expected"):format(reference.text) })
     end
+    return reference
 end
 
-local function pull(self, reference, settings, cache)
-    local repository <close> = repositories.open(reference, settings, cache)
-    local found = repository:resolve()
+-- What was found, for the caller's result.
+local function note(self, reference, found)
     self.reference, self.digest, self.tag_digest = reference.text, found.digest, found.tag_digest
     self.manifest = found.manifest
-    self.tree = trees.open(cache, found.digest:match(":(.*)$"), reference.text, fill(repository, found))
+    log.info("bundle %s%s", reference.text, reference.digest and "" or ": " .. found.digest)
+end
+
+local function pull(cache, self, reference, settings)
+    local repository <close> = repositories.open(reference, settings, cache)
+    local found = repository:resolve()
+    note(self, reference, found)
+    self.tree = trees.open(cache, found.digest:match(":(.*)$"), reference.text, function(dir)
+        content.extract(repository, found.manifest, dir)
+    end)
     self.path = self.tree.path
-    log.info("bundle %s: %s", reference.text, found.digest)
+end
+
+-- Calls `use(cache, …)` with the board's cache, or one for this once when that is turned
+-- off. Returns the folder of such a one, which the caller removes.
+local function with_cache(board, use, ...)
+    local cache, temporary = open_cache(board)
+    local ok, reason = xpcall(use, errors.wrap, cache, ...)
+    if not ok then
+        if temporary then
+            sys.remove_tree(temporary)
+        end
+        error(reason, 0)
+    end
+    return temporary
 end
 
 --- Fetches a bundle, or finds it in the cache. Raises.
@@ -108,15 +85,65 @@ end
 ---@param board {cache_dir: string|nil, cache_limit: integer}
 ---@return jflash.PulledBundle to be closed
 function M.pull(text, settings, board)
-    local reference = M.parse(text)
-    only_registry(reference)
     local self = setmetatable({}, Pulled)
-    local cache
-    cache, self.temporary = open_cache(board)
-    local ok, reason = xpcall(pull, errors.wrap, self, reference, settings, cache)
+    self.temporary = with_cache(board, pull, self, parse(text), settings)
+    return self
+end
+
+-- The folder that is to be made: not there yet, or empty.
+local function check_target(dir)
+    if sys.stat(dir) and #errors.check("config", sys.list(dir)) > 0 then
+        errors.raise({ class = "config", code = "usage", message = dir .. ": is not empty",
+            hint = "name a folder that is not there yet, or remove what is in it" })
+    end
+end
+
+local function pull_into(cache, self, reference, settings, dir)
+    local repository <close> = repositories.open(reference, settings, cache)
+    local found = repository:resolve()
+    note(self, reference, found)
+    local new = ("%s.%s"):format(dir, sys.random_hex(4))
+    errors.check("host", sys.mkdir(new, { mode = 493 }))
+    local ok, reason = xpcall(function()
+        content.extract(repository, found.manifest, new)
+        errors.check("host", sys.rename(new, dir))
+    end, errors.wrap)
     if not ok then
-        self:close()
+        sys.remove_tree(new)
         error(reason, 0)
+    end
+    self.path = dir
+end
+
+--- Fetches a bundle into a folder of one's own, which must not be there, or be empty.
+---@param text string  a reference
+---@param dir string
+---@param settings jflash.OciSettings
+---@param board {cache_dir: string|nil, cache_limit: integer}
+---@return jflash.PulledBundle to be closed; the folder stays
+function M.pull_into(text, dir, settings, board)
+    dir = dir:gsub("(.)/+$", "%1")
+    check_target(dir)
+    local self = setmetatable({}, Pulled)
+    self.temporary = with_cache(board, pull_into, self, parse(text), settings, dir)
+    return self
+end
+
+--- What a reference means, without its content.
+---@param text string  a reference
+---@param settings jflash.OciSettings
+---@param board {cache_dir: string|nil, cache_limit: integer}
+---@return {reference: string, digest: string, tag_digest: string, manifest: table}
+function M.look_up(text, settings, board)
+    local reference, self = parse(text), {}
+    local temporary = with_cache(board, function(cache)
+        local repository <close> = repositories.open(reference, settings, cache)
+        local found = repository:resolve()
+        self.reference, self.digest, self.tag_digest = reference.text, found.digest, found.tag_digest
+        self.manifest = found.manifest
+    end)
+    if temporary then
+        sys.remove_tree(temporary)
     end
     return self
 end
@@ -128,6 +155,7 @@ function Pulled:write_lock(folder)
     return lockfile.write(folder, self.reference, self.tag_digest)
 end
 
+--- Closes it: its folder may go away from now on.
 function Pulled:close()
     if self.tree then
         self.tree:close()

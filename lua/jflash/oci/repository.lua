@@ -21,20 +21,9 @@ local sys = require("jflash.sys")
 
 local M = {}
 
----What runs know of registries; all of it may be absent.
----@class jflash.OciSettings
----@field cacert string|nil
----@field insecure boolean|nil
----@field plain_http boolean|nil
----@field offline boolean|nil       use what is in the cache, and ask nobody
----@field retries integer|nil
----@field arch string|nil           which manifest of an index is meant
----@field lock_folders string[]|nil where jflash.lock is looked for
----@field login {user: string, password: string}|nil  before all other credentials
----@field client table|nil          further options of registry.open
-
 ---@class jflash.OciRepository
 ---@field reference table             see registry.parse
+---@field settings jflash.OciSettings
 ---@field cache jflash.Cache
 ---@field credentials jflash.OciCredentials|nil  known once the registry was asked
 local Repository = {}

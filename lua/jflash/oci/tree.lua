@@ -56,15 +56,18 @@ local function read_record(path)
     return type(record) == "table" and type(record.files) == "table" and record or nil
 end
 
--- Whether the tree is there, whole, and unchanged.
-local function is_good(path, name)
+--- Whether the tree is there, whole, and unchanged.
+---@param path string
+---@param name string  for people
+---@return boolean
+function M.is_good(path, name)
     local record, info = read_record(path), sys.stat(path)
     if not record or not info or info.type ~= "dir" then
         return false
     end
     local good, where = same(record.files, collect(path, "", 1, {}))
     if not good then
-        log.warn("cache: %s was changed since it was unpacked (%s), and is unpacked again", name, where)
+        log.warn("cache: %s is not as it was unpacked (%s)", name, where)
     end
     return good
 end
@@ -110,7 +113,7 @@ end
 
 local function hold(cache, sha256, path, name)
     local lock = take(cache, sha256, false)
-    local ok, good = xpcall(is_good, errors.wrap, path, name)
+    local ok, good = xpcall(M.is_good, errors.wrap, path, name)
     if ok and good then
         write_record(path, name, read_record(path).files) -- its time says when it was last used
         return setmetatable({ path = path, lock = lock }, Tree)
@@ -133,7 +136,7 @@ function M.open(cache, sha256, name, fill)
     local tree = hold(cache, sha256, path, name)
     while not tree do
         local lock <close> = take(cache, sha256, true)
-        if not is_good(path, name) then
+        if not M.is_good(path, name) then
             make(path, name, fill)
         end
         lock:close()
