@@ -12,6 +12,7 @@ local sys = require("jflash.sys")
 local M = {}
 
 local START_S = 20
+local STAND_IN = arg[0]:match("^(.*)tests/busted%.lua$") .. "tests/support/registry_stand_in.py"
 
 M.MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 M.INDEX = "application/vnd.oci.image.index.v1+json"
@@ -156,5 +157,101 @@ function Registry:close()
     self.process:close()
 end
 Registry.__close = Registry.close
+
+---A registry that does what its rules say; see registry_stand_in.py.
+---@class tests.StandIn
+---@field host string
+---@field url string
+local StandIn = {}
+StandIn.__index = StandIn
+
+--- Starts the stand-in. Its files lie in a folder of the scratch folder.
+---@param scratch table
+---@param options {port: integer|nil, address: string|nil, folder: string|nil}|nil
+function M.stand_in(scratch, options)
+    options = options or {}
+    local address = options.address or assert(net.random_loopback())
+    local folder = options.folder or scratch:file("stand-in-" .. sys.random_hex(4))
+    assert(sys.mkdir(folder))
+    local self = setmetatable({ scratch = scratch, folder = folder, address = address }, StandIn)
+    self:rules({ rules = setmetatable({}, json.array) })
+    local out = folder .. "/port"
+    assert(sys.write_file(out, ""))
+    self.process = assert(sys.spawn({ "python3", STAND_IN, address, tostring(options.port or 0), folder },
+        { stdout = out, stderr = folder .. "/errors" }))
+    await("the stand-in does not start", function()
+        return sys.read_file(out):find("\n")
+    end)
+    self.port = tonumber(sys.read_file(out))
+    self.host = ("%s:%d"):format(address, self.port)
+    self.url = "http://" .. self.host
+    return self
+end
+
+--- Sets what it does from now on.
+function StandIn:rules(rules)
+    assert(sys.write_file(self.folder .. "/rules.json", json.encode(rules)))
+    self.current = rules
+end
+
+--- Writes a file that rules can name.
+function StandIn:write(name, bytes)
+    assert(sys.write_file(self.folder .. "/" .. name, bytes))
+end
+
+--- The requests so far.
+---@return {method: string, path: string, headers: table<string, string>, body: string}[]
+function StandIn:requests()
+    local requests = {}
+    local text = sys.read_file(self.folder .. "/requests.jsonl") or ""
+    for line in text:gmatch("[^\n]+") do
+        table.insert(requests, (assert(json.decode(line))))
+    end
+    return requests
+end
+
+--- Rules for an artifact with one layer per file; `changes.blob` and `changes.manifest`
+--- go into the rules of the blobs and of the manifest.
+---@return table[] rules
+---@return string digest of the manifest
+function StandIn:artifact(repository, tag, files, changes)
+    changes = changes or {}
+    local rules, layers = setmetatable({}, json.array), {}
+    for index, file in ipairs(files) do
+        local digest = "sha256:" .. image.sha256(file[2])
+        self:write(digest, file[2])
+        layers[index] = { mediaType = "application/octet-stream", digest = digest, size = file.size or #file[2],
+            annotations = { [M.TITLE] = file[1] } }
+        local rule = { path = ("/v2/%s/blobs/%s"):format(repository, digest), file = digest }
+        for _, change in ipairs(changes.blob or { {} }) do
+            local one = {}
+            for _, source in ipairs({ rule, change }) do
+                for key, value in pairs(source) do
+                    one[key] = value
+                end
+            end
+            table.insert(rules, one)
+        end
+    end
+    local text = json.encode({ schemaVersion = 2, mediaType = M.MANIFEST, layers = layers,
+        config = { mediaType = "application/vnd.oci.empty.v1+json", size = 2,
+            digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a" } })
+    local digest = "sha256:" .. image.sha256(text)
+    self:write(digest, text)
+    for _, what in ipairs({ tag, digest }) do
+        local rule = { path = ("/v2/%s/manifests/%s"):format(repository, what), file = digest, type = M.MANIFEST }
+        for key, value in pairs(changes.manifest or {}) do
+            rule[key] = value
+        end
+        table.insert(rules, rule)
+    end
+    return rules, digest
+end
+
+--- Dies as by kill -9.
+function StandIn:close()
+    self.process:close()
+end
+StandIn.__close = StandIn.close
 
 return M
