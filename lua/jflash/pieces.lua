@@ -15,7 +15,8 @@ local M = {}
 
 ---@class jflash.Piece
 ---@field key string            names what is offered to the board for it
----@field image string          the image as it was given, a URL without what may be secret
+---@field given string          the image as it was given; a URL may hold secrets
+---@field image string          the same, as it may be shown
 ---@field part string|nil       as given with -t: a target's name, or a partition's label
 ---@field label string|nil      the partition's label; nil for a whole device
 ---@field target_name string    which device, or which device the partition is on
@@ -45,12 +46,23 @@ local function check_inputs(wanted)
     end
 end
 
+-- One image may go to several places: it is read, or fetched, once.
+local function source_of(dut, image)
+    for _, piece in ipairs(dut.pieces) do
+        if piece.given == image then
+            return piece.source
+        end
+    end
+    return dut.scope:own(images.open(image, dut.options, dut), "close the image")
+end
+
 local function open_piece(dut, index, entry)
     return {
         key = "image" .. (index > 1 and index or ""),
+        given = entry.image,
         image = urls.shown(entry.image),
         part = entry.part,
-        source = dut.scope:own(images.open(entry.image, dut.options, dut), "close the image"),
+        source = source_of(dut, entry.image),
     }
 end
 
