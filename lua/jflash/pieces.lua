@@ -19,7 +19,7 @@ local M = {}
 ---@field label string|nil      the partition's label; nil for a whole device
 ---@field target_name string    which device, or which device the partition is on
 ---@field target_path string
----@field source jflash.Source
+---@field source jflash.Source|nil  nil only in a dry run, which reads local files alone
 ---@field target jflash.Target|nil  from resolve_target on
 ---@field proof table|nil       digests and sizes of what is sent
 ---@field written {bytes: integer, elapsed_s: number}|nil
@@ -45,12 +45,11 @@ local function check_inputs(wanted)
 end
 
 local function open_piece(dut, index, entry)
-    return {
-        key = "image" .. (index > 1 and index or ""),
-        image = entry.image,
-        part = entry.part,
-        source = dut.scope:own(images.open(entry.image, dut.options, dut), "close the image"),
-    }
+    local piece = { key = "image" .. (index > 1 and index or ""), image = entry.image, part = entry.part }
+    if not dut.options.dry_run or images.is_local(entry.image) then
+        piece.source = dut.scope:own(images.open(entry.image, dut.options, dut), "close the image")
+    end
+    return piece
 end
 
 --- Opens the images of a run and looks at the beginning of each. Repeated, it leaves

@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local boards = require("jflash.cli.board")
+local choice = require("jflash.recipe.choice")
 local duts = require("jflash.dut")
 local errors = require("jflash.errors")
+local json = require("jflash.json")
 local log = require("jflash.log")
 local options = require("jflash.cli.options")
-local scripts = require("jflash.scripts")
+local plans = require("jflash.plan")
+local sys = require("jflash.sys")
 
 local M = {}
 
@@ -15,6 +18,7 @@ Examples:
   jflash flash --board qemu-arm64 --target mmc image.raw.xz
   jflash flash --board qemu-arm64 -t boot:boot.img -t root:root.img.zst
   jflash flash --board qemu-arm64 --set power.drive=/tmp/disk.img image.raw.xz
+  jflash flash --board qemu-arm64 --dry-run image.raw.xz
   xzcat image.raw.xz | jflash flash --board qemu-arm64 -]]
 
 function M.define(command)
@@ -61,6 +65,7 @@ local function settle(values, pieces, board)
         target = values.target,
         variant = values.variant,
         bundle = values.force_flash_bundle,
+        allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
         os_image_checksum = values.os_image_checksum,
         format = values.format,
         retries = values.retries or board.retries,
@@ -72,11 +77,11 @@ local function settle(values, pieces, board)
     }
 end
 
-local function recipe_of(board)
-    if board.recipe then
-        return scripts.load_recipe(board.recipe)
-    end
-    return require("jflash.recipe.flash")
+-- Prints what would be done.
+local function show_plan(recipe, board, settled)
+    local plan = plans.make(recipe, board, settled)
+    sys.write(1, log.is_json() and json.encode(plan) .. "\n" or plans.text(plan))
+    return 0
 end
 
 -- What failed behind the last step (the power switch) does not undo what was done.
@@ -111,7 +116,15 @@ end
 function M.run(values, recipe)
     local pieces = settle_pieces(values)
     local board = boards.choose(values)
-    local report = flash(recipe or recipe_of(board), board, settle(values, pieces, board))
+    local settled = settle(values, pieces, board)
+    recipe = choice.choose(recipe, board, settled)
+    if values.force_exporter_http then
+        log.info("--force-exporter-http is what jflash does anyway: the image goes through this host")
+    end
+    if values.dry_run then
+        return show_plan(recipe, board, settled)
+    end
+    local report = flash(recipe, board, settled)
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else
