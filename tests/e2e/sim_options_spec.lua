@@ -35,7 +35,8 @@ describe("--dry-run", function()
             "power      power commands of board sim, off when done", "(" .. bench.board.bundle .. "), variant board-a",
             "kernel data/Image to 0x40400000, 4.5 kB", "dtb data/board-a.dtb to 0x4a000000",
             "disk.img.xz (xz, ", " to disk (/dev/vda)", "preflash   blkdiscard /dev/vda",
-            "method     shell, read back and compared", "HTTP       on all addresses, any free port; the board asks 127.0.0.1",
+            "method     shell, read back and compared",
+            "HTTP       on all addresses, any free port; the board asks 127.0.0.1",
         }) do
             assert(result.stdout:find(text, 1, true), text .. " is not in\n" .. result.stdout)
         end
