@@ -154,9 +154,14 @@ function M.flash(command)
     command:flag("--preflash", "Run the bundle's preflash commands for partitions too: they wipe "
         .. "partition tables.")
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")
+    command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
+        .. "host.")
+    command:flag("--force-exporter-http", "Let the board fetch the image from this host: the default.")
     command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
     command:flag("--no-power-off", "Leave the board running.")
     command:flag("--console-debug", "Show the board's console on stderr.")
+    command:flag("--dry-run", "Print what would be done, and do nothing: arguments, bundle and local "
+        .. "images are checked.")
     command:option("--run-dir", "The folder for this run's transcript and log (default: a new one "
         .. "under ~/.local/state/jflash/runs)."):argname("DIR")
     M.wait(command)

@@ -31,7 +31,7 @@ function recipe.prove_source(dut)
     dut.pieces = dut.pieces or {}
     dut.report.pieces = dut.pieces
     pieces.open(dut)
-    dut.image = dut.pieces[1].source
+    dut.image = dut.pieces[1].source -- nil in a dry run for what is not read then
 end
 
 local function open_bundle(dut)
