@@ -5,6 +5,7 @@
 -- be repeated. A file is proven once, in the background, and refused when it
 -- changed since.
 
+local deliveries = require("jflash.delivery")
 local errors = require("jflash.errors")
 local image = require("jflash.image")
 local log = require("jflash.log")
@@ -18,6 +19,7 @@ local HEAD_BYTES = 4 * 1024 * 1024
 
 ---@class jflash.Source
 ---@field proof_result table|nil
+---@field streamed boolean|nil  it comes from a server while it is written
 local Source = {}
 Source.__index = Source
 
@@ -122,10 +124,20 @@ function Source:check_unchanged()
     end
 end
 
---- The image decoded by this host, for a board that cannot.
----@return table stream  see jflash.image
-function Source:stream()
-    return errors.check("host", self.img:stream({ decode = true }))
+--- Whether the image can be proven only while it is written.
+---@return boolean
+function Source:is_streamed()
+    return self.streamed or false
+end
+
+--- Lets the board fetch the image until the delivery is closed.
+---@param dut jflash.Dut with a shell
+---@param key string       names it on the server
+---@param decoded boolean  this host decodes while it serves, for a board that cannot
+---@return jflash.Delivery
+function Source:deliver(dut, key, decoded)
+    local stream = decoded and errors.check("host", self.img:stream({ decode = true })) or nil
+    return deliveries.offer(dut, key, stream and { stream = stream } or { file = self.file }, stream)
 end
 
 function Source:close()

@@ -11,7 +11,9 @@ local M = {}
 
 ---@class jflash.Target
 ---@field name string|nil   the manifest's name for it
----@field device string     "/dev/mmcblk0"
+---@field device string     "/dev/mmcblk0", or that of a partition
+---@field disk string       "/dev/mmcblk0": the whole disk
+---@field label string|nil  the partition's label
 ---@field kernel_name string "mmcblk0"
 ---@field size_bytes integer
 ---@field model string      what the device calls itself, or ""
@@ -85,11 +87,20 @@ local function probe(shell, device)
     return facts
 end
 
-local function check_usable(dut, device, facts)
+-- Asked of a disk and of a partition alike.
+local function check_present(dut, device, facts)
     if facts.block ~= "1" then
         refuse(dut, "missing", ("target %s is no block device on the board; it has %s"):format(
             device, list_disks(dut.shell)))
     end
+    if not tonumber(facts.size) or tonumber(facts.size) == 0 then
+        refuse(dut, "missing", ("target %s has no size: is a medium inserted?"):format(device))
+    end
+end
+
+-- Asked of what is written.
+local function check_usable(dut, device, facts)
+    check_present(dut, device, facts)
     if facts.ro == "1" then
         refuse(dut, "readonly", ("target %s is read-only"):format(device),
             "look for a write-protect switch or fuse")
@@ -99,9 +110,6 @@ local function check_usable(dut, device, facts)
     end
     if facts.hold and facts.hold ~= "" then
         refuse(dut, "busy", ("target %s is held by %s"):format(device, facts.hold))
-    end
-    if not tonumber(facts.size) or tonumber(facts.size) == 0 then
-        refuse(dut, "missing", ("target %s has no size: is a medium inserted?"):format(device))
     end
 end
 
@@ -123,26 +131,94 @@ local function check_expected(dut, target, expected)
     end
 end
 
---- Finds the device, refuses what must not be written, and says what it found.
----@param dut jflash.Dut with a logged-in shell
----@param name string  the target's name
----@param path string  its path in the manifest or the board's configuration
----@return jflash.Target
-function M.resolve(dut, name, path)
-    local device = device_of(dut, path)
-    local facts = probe(dut.shell, device)
-    check_usable(dut, device, facts)
-    local target = {
-        name = name,
+local function target_of(device, facts)
+    return {
         device = device,
+        disk = device,
         kernel_name = facts.name,
         size_bytes = tonumber(facts.size) * 512,
         model = facts.model or "",
     }
+end
+
+-- The partitions of a disk by label. There is no udev in a flasher, so no
+-- /dev/disk/by-partlabel; the kernel has the labels in each partition's uevent.
+local function partitions(shell, disk)
+    local output = shell:frame(("grep -H -E '^(DEVNAME|PARTNAME)=' /sys/class/block/%s/%s*/uevent")
+        :format(disk, disk) .. " 2>/dev/null")
+    local names, found = {}, {}
+    for node, key, value in output:gmatch("([^/\n]+)/uevent:(%u+)=([^\n]*)") do
+        names[node] = names[node] or {}
+        names[node][key] = value:gsub("\r$", "")
+    end
+    for _, entry in pairs(names) do
+        if entry.PARTNAME and entry.DEVNAME then
+            table.insert(found, { label = entry.PARTNAME, device = "/dev/" .. entry.DEVNAME })
+        end
+    end
+    table.sort(found, function(first, second)
+        return first.device < second.device
+    end)
+    return found
+end
+
+local function find_partition(dut, disk, label)
+    local matches, labels = {}, {}
+    for _, partition in ipairs(partitions(dut.shell, disk.kernel_name)) do
+        table.insert(labels, ("%s (%s)"):format(partition.label, partition.device))
+        if partition.label == label then
+            table.insert(matches, partition.device)
+        end
+    end
+    if #matches == 0 then
+        refuse(dut, "missing", ("%s has no partition with the label %q; it has %s"):format(disk.device,
+            label, #labels > 0 and table.concat(labels, ", ") or "none with a label"),
+            "names before the colon of -t are targets of the manifest or partition labels")
+    elseif #matches > 1 then
+        refuse(dut, "ambiguous", ("%s has several partitions with the label %q: %s"):format(
+            disk.device, label, table.concat(matches, ", ")))
+    end
+    return matches[1]
+end
+
+local function partition_of(dut, disk, label)
+    local device = find_partition(dut, disk, label)
+    local facts = probe(dut.shell, device)
+    check_usable(dut, device, facts)
+    local target = target_of(device, facts)
+    target.disk, target.label, target.model = disk.device, label, disk.model
+    return target
+end
+
+local function describe(target)
+    local what = target.label and ("partition %q of %s"):format(target.label, target.name)
+        or "target " .. target.name
+    log.event(("%s is %s, %s%s"):format(what, target.device, log.size(target.size_bytes),
+        target.model ~= "" and ", " .. target.model or ""), {
+        target = target.name, label = target.label, device = target.device,
+        size_bytes = target.size_bytes, model = target.model,
+    })
+end
+
+--- Finds the device, refuses what must not be written, and says what it found.
+---@param dut jflash.Dut with a logged-in shell
+---@param name string  the target's name
+---@param path string  its path in the manifest or the board's configuration
+---@param label string|nil  a partition on it; nil for the whole device
+---@return jflash.Target
+function M.resolve(dut, name, path, label)
+    local device = device_of(dut, path)
+    local facts = probe(dut.shell, device)
+    local check = label and check_present or check_usable
+    check(dut, device, facts)
+    local target = target_of(device, facts)
+    target.name = name
     check_expected(dut, target, dut.board.targets[name] or {})
-    log.event(("target %s is %s, %s%s"):format(name, device, log.size(target.size_bytes),
-        target.model ~= "" and ", " .. target.model or ""),
-        { target = name, device = device, size_bytes = target.size_bytes, model = target.model })
+    if label then
+        target = partition_of(dut, target, label)
+        target.name = name
+    end
+    describe(target)
     return target
 end
 

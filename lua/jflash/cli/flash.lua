@@ -13,6 +13,7 @@ local EXAMPLES = [[
 Examples:
   jflash flash --board qemu-arm64 image.raw.xz
   jflash flash --board qemu-arm64 --target mmc image.raw.xz
+  jflash flash --board qemu-arm64 -t boot:boot.img -t root:root.img.zst
   jflash flash --board qemu-arm64 --set power.drive=/tmp/disk.img image.raw.xz
   xzcat image.raw.xz | jflash flash --board qemu-arm64 -]]
 
@@ -21,14 +22,42 @@ function M.define(command)
     command:epilog(EXAMPLES)
 end
 
+local function refuse(message, hint)
+    errors.raise({ class = "config", code = "usage", message = message, hint = hint })
+end
+
+-- IMAGE for a whole device, or what -t names, PART:FILE each.
+local function settle_pieces(values)
+    if #values.part == 0 then
+        if not values.image then
+            refuse("no image was named", "jflash flash IMAGE, or -t PART:FILE for a partition")
+        end
+        return { { image = values.image } }
+    elseif values.image then
+        refuse("IMAGE and -t exclude each other", "-t takes its file behind the colon")
+    elseif #values.part > 1 and values.os_image_checksum then
+        refuse("--os-image-checksum is for one image", "each image is hashed and compared anyway")
+    end
+    local pieces = {}
+    for index, text in ipairs(values.part) do
+        local part, image = text:match("^([^:]+):(.+)$")
+        if not part then
+            refuse(("-t %s: expected PART:FILE"):format(text), "as in -t boot:boot.img.xz")
+        end
+        pieces[index] = { part = part, image = image }
+    end
+    return pieces
+end
+
 -- What the command line says, else the board's configuration.
-local function settle(values, board)
+local function settle(values, pieces, board)
     if values.power_off and values.no_power_off then
-        errors.raise({ class = "config", code = "usage",
-            message = "--power-off and --no-power-off exclude each other" })
+        refuse("--power-off and --no-power-off exclude each other")
     end
     return {
-        image = values.image,
+        pieces = pieces,
+        method = values.method,
+        preflash = values.preflash,
         target = values.target,
         variant = values.variant,
         kernel = values.kernel,
@@ -61,10 +90,10 @@ end
 
 -- Runs the recipe and returns the report; the board is released, and its power
 -- off, when this returns.
-local function flash(recipe, board, values)
+local function flash(recipe, board, settled)
     local report
     local ok, failure = xpcall(function()
-        local dut <close> = duts.new(board, settle(values, board))
+        local dut <close> = duts.new(board, settled)
         dut:start_run()
         recipe:run(dut)
         report = dut.report
@@ -83,8 +112,9 @@ end
 ---@param recipe jflash.Recipe|nil  nil takes the board's, else the stock recipe
 ---@return integer status
 function M.run(values, recipe)
+    local pieces = settle_pieces(values)
     local board = boards.choose(values)
-    local report = flash(recipe or recipe_of(board), board, values)
+    local report = flash(recipe or recipe_of(board), board, settle(values, pieces, board))
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else

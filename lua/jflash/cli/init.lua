@@ -21,6 +21,7 @@ local COMMANDS = {
     { "boards", "List the boards that are configured or built in." },
     { "bundle", "Check a bundle: its manifest, and that its files are there." },
     { "modules", "Show where each Lua module and script comes from." },
+    { "completion", "Print a shell's completion of this command line." },
 }
 
 local EPILOG = [[
@@ -61,7 +62,8 @@ local function asked_for(args)
     end
 end
 
-local function build(args)
+-- The parser, with the options of the commands that `wanted` says.
+local function build(wanted)
     local parser = new_parser("jflash",
         "Flashes operating-system images onto boards through their own bootloader.")
     parser:epilog(EPILOG)
@@ -71,13 +73,12 @@ local function build(args)
     end)
     parser:command_target("command")
     parser:require_command(false)
-    local asked = asked_for(args)
     for _, entry in ipairs(COMMANDS) do
         local name, summary = table.unpack(entry)
         local command = parser:command(name, summary):add_help(false)
         command:help_max_width(80)
         add_help(command)
-        if name == asked then
+        if wanted(name) then
             require("jflash.cli." .. name).define(command)
         end
     end
@@ -86,10 +87,34 @@ local function build(args)
     return parser
 end
 
+local function only(asked)
+    return function(name)
+        return name == asked
+    end
+end
+
+--- The parser with all commands and their options; for completion and the manual.
+---@return table parser of argparse
+function M.parser()
+    return build(function()
+        return true
+    end)
+end
+
+--- The commands' names, in the order in which help shows them.
+---@return string[]
+function M.commands()
+    local names = {}
+    for index, entry in ipairs(COMMANDS) do
+        names[index] = entry[1]
+    end
+    return names
+end
+
 --- Ends the program with the help of a command, or of the whole.
 ---@param topic string|nil
 function M.help(topic)
-    local parser = build({ topic })
+    local parser = build(only(topic))
     for _, command in ipairs(parser._commands) do
         if command._name == topic then
             answer(command:get_help() .. "\n")
@@ -128,7 +153,7 @@ function M.parse_as(name, summary, define, args)
 end
 
 local function parse(args)
-    local parser = build(args)
+    local parser = build(only(asked_for(args)))
     parser.error = usage_error
     local values = parser:parse(args)
     if not values.command or values.command == "help" then

@@ -65,8 +65,11 @@ end
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
     command:argument("image", "The image: a file, or - for standard input; raw, xz, gzip, zstd, "
-        .. "bzip2 or lz4, told apart by content."):argname("IMAGE")
+        .. "bzip2 or lz4, told apart by content."):argname("IMAGE"):args("?")
     M.board(command)
+    command:option("-t --part", "Write FILE to a partition, by its label, or to a target of the "
+        .. "manifest (repeatable: all in one boot; instead of IMAGE)."):argname("PART:FILE")
+        :count("*"):init({})
     command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
     M.boot_files(command)
     command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
@@ -77,6 +80,10 @@ function M.flash(command)
         .. "it as it is."):choices({ "raw", "xz", "gzip", "zstd", "bzip2", "lz4" })
     command:option("--retries", "Tries after the first, for what can pass by itself (default: the "
         .. "board's, 3)."):argname("N"):convert(whole_number)
+    command:option("--method", "How to write (default: shell).")
+        :choices(require("jflash.write").names)
+    command:flag("--preflash", "Run the bundle's preflash commands for partitions too: they wipe "
+        .. "partition tables.")
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")
     command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
     command:flag("--no-power-off", "Leave the board running.")

@@ -1,20 +1,20 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- The stock recipe: an image file onto a board's storage, through the board's own
--- U-Boot. Nothing on the storage changes before `preflash`, and that waits until
--- the image was proven and the target was looked at.
+-- The stock recipe: images onto a board's storage, through the board's own U-Boot.
+-- Nothing on the storage changes before `preflash`, and that waits until the images
+-- were proven and their targets were looked at.
 
 local boot_files = require("jflash.boot_files")
 local bundles = require("jflash.bundle")
 local errors = require("jflash.errors")
-local images = require("jflash.source")
 local job = require("jflash.job")
 local log = require("jflash.log")
+local pieces = require("jflash.pieces")
+local read_back = require("jflash.write.read_back")
 local recipes = require("jflash.recipe")
 local servers = require("jflash.dut.servers")
 local shells = require("jflash.shell")
-local targets = require("jflash.target")
-local writer = require("jflash.write.shell")
+local writers = require("jflash.write")
 
 local recipe = recipes.new({
     "prove_source", "prepare_bundle", "start_servers", "power_cycle", "interrupt", "network",
@@ -24,21 +24,13 @@ local recipe = recipes.new({
 -- Another run's turn at TFTP's port is short: it ends with its loading.
 local TFTP_TURN_S = 120
 
---- Looks at the image: its first megabytes here and now, the whole of it in the
---- background while the board boots.
+--- Looks at the images: their first megabytes here and now, the whole of them in
+--- the background while the board boots.
 ---@param dut jflash.Dut
 function recipe.prove_source(dut)
-    dut.image = dut.scope:own(images.open(dut.options.image, dut.options, dut), "close the image")
-end
-
--- The board's own targets stand before the manifest's.
-local function choose_target(dut)
-    local name = dut.options.target or dut.board.default_target
-    local configured = name and dut.board.targets[name]
-    if configured then
-        return configured.path, name
-    end
-    return dut.manifest:target(name)
+    dut.pieces = pieces.open(dut)
+    dut.report.pieces = dut.pieces
+    dut.image = dut.pieces[1].source
 end
 
 local function open_bundle(dut)
@@ -66,9 +58,11 @@ function recipe.prepare_bundle(dut)
     dut.variant = dut.manifest:variant(options.variant or board.variant)
     boot_files.use_options(dut)
     boot_files.settle(dut)
-    dut.target_path, dut.target_name = choose_target(dut)
-    log.info("bundle %s, variant %s, target %s (%s)", dut.manifest.name,
-        dut.variant.name or "none", dut.target_name, dut.target_path)
+    pieces.place(dut)
+    log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
+    for _, piece in ipairs(dut.pieces) do
+        log.info("%s goes to %s", piece.image, pieces.place_name(piece))
+    end
 end
 
 --- Starts the HTTP server, and finds out whether TFTP's port can be had.
@@ -196,86 +190,109 @@ function recipe.login(dut)
     require("jflash.flasher").prepare(dut)
 end
 
---- Finds the device that is written, and refuses what must not be.
+--- Finds the devices and partitions that are written, all of them before the first
+--- write, and refuses what must not be.
 ---@param dut jflash.Dut
 function recipe.resolve_target(dut)
-    dut.target = targets.resolve(dut, dut.target_name, dut.target_path)
-    dut.report.device = dut.target.device
+    pieces.resolve(dut)
+    dut.target = dut.pieces[1].target
 end
 
--- The image is proven before anything on the storage changes.
-local function await_proof(dut)
-    if not dut.proof then
-        if not dut.image:is_proven() then
-            log.info("waiting until the image is proven")
-        end
-        dut.proof = dut.image:proof()
-        dut.report.sent_sha256 = dut.proof.decoded_sha256
-        dut.report.delivered_sha256 = dut.proof.delivered_sha256
-        log.event(("image proven: %s, %s decoded, sha256:%s"):format(dut.proof.format,
-            log.size(dut.proof.decoded_bytes), dut.proof.decoded_sha256), dut.proof)
-    end
-    targets.check_fits(dut.target, dut.proof.decoded_bytes)
-end
-
---- The first destructive step: the bundle's commands for a whole device.
----@param dut jflash.Dut
-function recipe.preflash(dut)
-    await_proof(dut)
+-- The bundle's commands are for a whole device: they wipe partition tables, and
+-- with them what an earlier try may have written.
+local function run_preflash(dut)
     for _, command in ipairs(dut.manifest.spec.preflash_commands) do
         log.info("preflash: %s", command)
         dut.shell:run(command, {
             timeout_s = dut.board.timeouts.preflash_s,
             hint = "it stands in preflash_commands of the bundle's manifest",
         })
+        pieces.forget_written(dut.pieces)
     end
 end
 
+--- The first destructive step: the bundle's commands for a whole device. Waits
+--- until the images are proven.
+---@param dut jflash.Dut
+function recipe.preflash(dut)
+    for _, piece in ipairs(dut.pieces) do
+        if not piece.source:is_streamed() then
+            pieces.prove(piece)
+        end
+    end
+    if dut.options.preflash or pieces.are_whole(dut.pieces) then
+        run_preflash(dut)
+    end
+end
+
+local function write_piece(dut, piece)
+    piece.source:check_unchanged()
+    local written = writers.method(dut).write(dut, piece)
+    piece.source:check_unchanged()
+    pieces.prove(piece)
+    piece.written = written
+    piece.verification = "not read back"
+    log.event(("%s written to %s in %.1f s, %s/s"):format(log.size(written.bytes),
+        piece.target.device, written.elapsed_s,
+        log.size(written.bytes / math.max(written.elapsed_s, 0.001))), written)
+end
+
+--- Writes what is not written yet: a repeated step leaves alone what it had done.
 ---@param dut jflash.Dut
 function recipe.write(dut)
-    dut.image:check_unchanged()
-    local written = writer.write(dut)
-    dut.image:check_unchanged()
-    dut.report.written = written
-    dut.report.verification = "not read back"
-    log.event(("%s written in %.1f s, %s/s"):format(log.size(written.bytes), written.elapsed_s,
-        log.size(written.bytes / math.max(written.elapsed_s, 0.001))), written)
+    for _, piece in ipairs(dut.pieces) do
+        if not piece.written then
+            write_piece(dut, piece)
+        end
+    end
+end
+
+local function raise_differs(dut, piece)
+    piece.written = nil
+    dut.console:fail({
+        code = "checksum",
+        retry = 1,
+        at = "shell",
+        message = ("read-back differs: %s has sha256:%s, sent was sha256:%s"):format(
+            piece.target.device, tostring(piece.read_back_sha256), piece.proof.decoded_sha256),
+        hint = "the medium does not keep what it is given: try another one",
+    })
+end
+
+local function verify_piece(dut, piece)
+    piece.verification = nil
+    local read = read_back.digest(dut, piece.target.device, piece.proof.decoded_bytes)
+    piece.read_back_sha256 = read.digest
+    if read.why_not then
+        piece.verification = read.why_not
+        log.warn("%s is not verified: %s", piece.target.device, read.why_not)
+        return
+    end
+    if read.digest ~= piece.proof.decoded_sha256 then
+        raise_differs(dut, piece)
+    end
+    piece.verification = "verified"
+    log.info("%s read back in %.1f s: sha256:%s, equal to what was sent", piece.target.device,
+        read.elapsed_s, read.digest)
 end
 
 --- Reads back what was written and compares digests.
 ---@param dut jflash.Dut
 function recipe.verify(dut)
-    if not dut.options.verify then
-        dut.report.verification = "--no-verify"
-        return
+    for _, piece in ipairs(dut.pieces) do
+        if not dut.options.verify then
+            piece.verification = "--no-verify"
+        elseif piece.verification ~= "verified" then
+            verify_piece(dut, piece)
+        end
     end
-    dut.report.verification = nil
-    local read = writer.read_back(dut, dut.proof.decoded_bytes)
-    dut.report.read_back_sha256 = read.digest
-    if read.why_not then
-        dut.report.verification = read.why_not
-        log.warn("not verified: %s", read.why_not)
-        return
-    end
-    if read.digest ~= dut.proof.decoded_sha256 then
-        dut.console:fail({
-            code = "checksum",
-            retry = 1,
-            at = "shell",
-            message = ("read-back differs: %s has sha256:%s, sent was sha256:%s"):format(
-                dut.target.device, tostring(read.digest), dut.proof.decoded_sha256),
-            hint = "the medium does not keep what it is given: try another one",
-        })
-    end
-    dut.report.verification = "verified"
-    log.info("read back in %.1f s: sha256:%s, equal to what was sent", read.elapsed_s, read.digest)
 end
 
 --- Leaves the storage in order before the power goes.
 ---@param dut jflash.Dut
 function recipe.finish(dut)
     dut.shell:run("sync", { timeout_s = dut.board.timeouts.sync_s })
-    if not dut.report.verification then
+    if dut.report:result() == "failed" then
         errors.raise({ class = "bug", message = "a run may not end without a result" })
     end
 end

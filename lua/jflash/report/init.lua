@@ -10,13 +10,13 @@ local M = {}
 
 ---@class jflash.Report
 ---@field steps {name: string, elapsed_s: number, tries: integer}[]
----@field verification "verified"|string|nil  "verified", or why it was not; nil before the write ended
+---@field pieces jflash.Piece[]  what is written, with what was done of it
 local Report = {}
 Report.__index = Report
 
 ---@return jflash.Report
 function M.new()
-    return setmetatable({ steps = {}, by_name = {}, tries = 1 }, Report)
+    return setmetatable({ steps = {}, by_name = {}, pieces = {} }, Report)
 end
 
 --- Notes that a step was done, or tried.
@@ -45,62 +45,95 @@ local function step_lines(self, lines)
     table.insert(lines, ("  %-15s %7.1f s"):format("total", total))
 end
 
-local function digest_lines(self, lines)
-    if not self.sent_sha256 then
+local function digest_lines(piece, lines)
+    local sent, read = piece.proof and piece.proof.decoded_sha256, piece.read_back_sha256
+    if not sent then
         return
     end
-    table.insert(lines, "  digest sent      sha256:" .. self.sent_sha256)
-    if self.read_back_sha256 then
-        local relation = self.read_back_sha256 == self.sent_sha256 and " (equal)" or " (DIFFERS)"
-        table.insert(lines, "  digest read back sha256:" .. self.read_back_sha256 .. relation)
+    table.insert(lines, "  digest sent      sha256:" .. sent)
+    if read then
+        local relation = read == sent and " (equal)" or " (DIFFERS)"
+        table.insert(lines, "  digest read back sha256:" .. read .. relation)
     end
 end
 
-local function written_line(self)
-    local written = self.written
+local function written_line(piece)
+    local written, target = piece.written, piece.target
     local rate = written.bytes / math.max(written.elapsed_s, 0.001)
+    local place = target.label and ("%s (%s)"):format(target.device, target.label) or target.device
     return ("  written          %s to %s in %.1f s, %s/s"):format(
-        log.size(written.bytes), self.device, written.elapsed_s, log.size(rate))
+        log.size(written.bytes), place, written.elapsed_s, log.size(rate))
+end
+
+-- What may be said of a whole run is what may be said of its weakest piece.
+local function verification(pieces)
+    local weakest = #pieces > 0 and "verified" or nil
+    for _, piece in ipairs(pieces) do
+        if not piece.verification then
+            return nil
+        elseif piece.verification ~= "verified" then
+            weakest = piece.verification
+        end
+    end
+    return weakest
+end
+
+local function result_of(words)
+    if words == "verified" then
+        return "verified"
+    elseif words then
+        return ("written, not verified (%s)"):format(words)
+    end
+    return "failed"
 end
 
 --- The run's result in the only three words there are.
 ---@return string
 function Report:result()
-    if self.verification == "verified" then
-        return "verified"
-    elseif self.verification then
-        return ("written, not verified (%s)"):format(self.verification)
-    end
-    return "failed"
+    return result_of(verification(self.pieces))
 end
 
 --- The summary for people.
 ---@param board_name string
 ---@return string
 function Report:summary(board_name)
-    local lines = {}
+    local result = self:result()
+    local headline = result == "verified" and "flashed and verified" or result
+    local lines = { ("%s: %s"):format(board_name, headline) }
     step_lines(self, lines)
-    if self.written then
-        table.insert(lines, written_line(self))
+    for _, piece in ipairs(self.pieces) do
+        if piece.written then
+            table.insert(lines, written_line(piece))
+        end
+        digest_lines(piece, lines)
     end
-    digest_lines(self, lines)
-    local headline = self.verification == "verified" and "flashed and verified" or self:result()
-    table.insert(lines, 1, ("%s: %s"):format(board_name, headline))
     return table.concat(lines, "\n") .. "\n"
+end
+
+local function piece_fields(piece)
+    local proof = piece.proof or {}
+    return {
+        image = piece.image,
+        target = piece.target_name,
+        label = piece.label,
+        device = piece.target and piece.target.device,
+        result = result_of(piece.verification),
+        written_bytes = piece.written and piece.written.bytes,
+        write_s = piece.written and piece.written.elapsed_s,
+        sent_sha256 = proof.decoded_sha256,
+        delivered_sha256 = proof.delivered_sha256,
+        read_back_sha256 = piece.read_back_sha256,
+    }
 end
 
 --- The same for machines.
 ---@return table
 function Report:fields()
-    return {
-        result = self:result(),
-        steps = self.steps,
-        device = self.device,
-        written_bytes = self.written and self.written.bytes,
-        sent_sha256 = self.sent_sha256,
-        delivered_sha256 = self.delivered_sha256,
-        read_back_sha256 = self.read_back_sha256,
-    }
+    local pieces = {}
+    for index, piece in ipairs(self.pieces) do
+        pieces[index] = piece_fields(piece)
+    end
+    return { result = self:result(), steps = self.steps, pieces = pieces }
 end
 
 return M

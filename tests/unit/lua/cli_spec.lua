@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- The program as a person types it: help, versions, mistakes, overriding.
+local cli = require("jflash.cli")
 local json = require("jflash.json")
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
@@ -18,7 +19,7 @@ describe("the command line", function()
         assert.equal(0, result.status)
     end)
 
-    for _, command in ipairs({ "flash", "run", "console", "power", "boards", "bundle", "modules" }) do
+    for _, command in ipairs(cli.commands()) do
         it("has help for " .. command, function()
             for _, result in ipairs({ jflash(command, "--help"), jflash("help", command) }) do
                 assert.equal(0, result.status, result.stderr)
@@ -36,7 +37,12 @@ describe("the command line", function()
 
     local mistakes = {
         { { "flsh" }, "Did you mean 'flash'?" },
-        { { "flash" }, "missing argument 'image'" },
+        { { "flash" }, "no image was named" },
+        { { "flash", "x", "-t", "boot:y" }, "exclude each other" },
+        { { "flash", "-t", "boot" }, "expected PART:FILE" },
+        { { "flash", "-t", ":boot.img" }, "expected PART:FILE" },
+        { { "flash", "-t", "boot:" }, "expected PART:FILE" },
+        { { "flash", "-t", "a:x", "-t", "b:y", "--os-image-checksum", ("0"):rep(64) }, "is for one image" },
         { { "flash", "x", "--bord", "y" }, "Did you mean '--board'?" },
         { { "flash", "x", "--retries", "some" }, "'some' is not a whole number" },
         { { "flash", "x", "--os-image-checksum", "12" }, "no SHA-256" },

@@ -1,0 +1,50 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- How an image reaches the board: the command there that prints its bytes, and what
+-- this side can tell of them. It lasts until it is closed.
+
+local M = {}
+
+---@class jflash.Delivery
+---@field command string  prints the bytes on the board
+local Delivery = {}
+Delivery.__index = Delivery
+
+--- Offers a content on the run's HTTP server.
+---@param dut jflash.Dut with a shell
+---@param key string
+---@param content table   see dut.http:offer
+---@param stream table|nil  closed with the delivery
+---@return jflash.Delivery to be closed: `local delivery <close> = …`
+function M.offer(dut, key, content, stream)
+    local offered = dut.http:offer(key, content)
+    return setmetatable({
+        http = dut.http,
+        name = offered.name,
+        url = offered.url,
+        command = dut.shell:fetch(offered.url),
+        stream = stream,
+    }, Delivery)
+end
+
+--- How many bytes went out so far; nil when that cannot be told.
+---@return integer|nil
+function Delivery:bytes()
+    local transfer = self.http:progress(self.name)
+    return transfer and transfer.bytes
+end
+
+--- What arrived here, for an error about a transfer that failed.
+---@return string
+function Delivery:arrival()
+    return self.http:arrival(self.name)
+end
+
+function Delivery:__close()
+    self.http:withdraw(self.name)
+    if self.stream then
+        self.stream:close()
+    end
+end
+
+return M
