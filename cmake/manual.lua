@@ -71,15 +71,19 @@ local function option_term(option)
     return argument and names .. " " .. argument or names
 end
 
-local function describe_arguments(command)
-    for _, argument in ipairs(command._arguments) do
-        paragraph(argument._argname or argument._name:upper(), argument._description or "")
-    end
+local function describe_options(command)
     for _, option in ipairs(command._options) do
         if option._description ~= "Show this help message and exit." then
             paragraph(option_term(option), option._description or "")
         end
     end
+end
+
+local function describe_arguments(command)
+    for _, argument in ipairs(command._arguments) do
+        paragraph(argument._argname or argument._name:upper(), argument._description or "")
+    end
+    describe_options(command)
 end
 
 local function describe_command(command)
@@ -104,12 +108,15 @@ emit('.TH JFLASH 1 "" "jflash ', escape(runtime.version), '" "User Commands"')
 section("NAME")
 emit("jflash \\- flash operating\\-system images onto boards through their own bootloader")
 section("SYNOPSIS")
-emit(".B jflash\n.I COMMAND\n.RI [ OPTIONS ]")
+emit(".B jflash\n.RI [ OPTIONS ]\n.I COMMAND\n.RI [ OPTIONS ]")
 section("DESCRIPTION")
 emit(escape([[
 jflash cycles a board's power, stops its U-Boot, loads a kernel and a small flasher system by TFTP,
 boots it, streams an image over HTTP onto the board's storage, reads back what was written, and
 switches the power off. It says "flashed" only when what the storage holds is what was sent.]]))
+section("OPTIONS")
+emit("Before the command; its own come behind it.")
+describe_options(parser)
 section("COMMANDS")
 for _, command in ipairs(parser._commands) do
     describe_command(command)

@@ -6,6 +6,7 @@
 local argparse = require("argparse")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
+local options = require("jflash.cli.options")
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
 
@@ -19,6 +20,7 @@ local COMMANDS = {
     { "console", "A live terminal on a board's console." },
     { "power", "Switch a board's power on or off, or read it." },
     { "boards", "List the boards that are configured or built in." },
+    { "config", "Explain every key of a configuration, and list all that is wrong." },
     { "bundle", "Check a bundle: its manifest, and that its files are there." },
     { "modules", "Show where each Lua module and script comes from." },
     { "completion", "Print a shell's completion of this command line." },
@@ -53,9 +55,10 @@ end
 
 -- The first argument that names a command.
 local function asked_for(args)
-    for _, argument in ipairs(args) do
+    for index, argument in ipairs(args) do
+        local is_value = index > 1 and options.is_before_command(args[index - 1])
         for _, command in ipairs(COMMANDS) do
-            if argument == command[1] then
+            if argument == command[1] and not is_value then
                 return argument
             end
         end
@@ -71,6 +74,7 @@ local function build(wanted)
     parser:flag("--version", "Print the version."):action(function()
         answer(("jflash %s (Lua API %d)\n"):format(runtime.version, runtime.api))
     end)
+    options.before_command(parser)
     parser:command_target("command")
     parser:require_command(false)
     for _, entry in ipairs(COMMANDS) do
@@ -152,10 +156,30 @@ function M.parse_as(name, summary, define, args)
     return parser:parse(args)
 end
 
+local function has_option(parser, command, option)
+    for _, known in ipairs(parser._commands) do
+        for _, element in ipairs(known._name == command and known._options or {}) do
+            for _, alias in ipairs(element._aliases) do
+                if alias == option then
+                    return true
+                end
+            end
+        end
+    end
+    return false
+end
+
 local function parse(args)
     local parser = build(only(asked_for(args)))
     parser.error = usage_error
     local values = parser:parse(args)
+    -- What run is given is for the script, which has options of its own.
+    local unknown = values.command and values.command ~= "run" and options.take_over(values, function(option)
+        return has_option(parser, values.command, option)
+    end)
+    if unknown then
+        usage_error(parser, ("jflash %s takes no %s"):format(values.command, unknown))
+    end
     if not values.command or values.command == "help" then
         M.help(values.topic)
     end
