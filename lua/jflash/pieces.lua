@@ -63,6 +63,7 @@ end
 
 -- The board's own targets stand before the manifest's.
 local function find_target(dut, name)
+    name = name or dut.manifest.spec.default_target
     local configured = name and dut.board.targets[name]
     if configured then
         return configured.path, name
