@@ -101,6 +101,32 @@ describe("one's own boot files", function()
     end)
 end)
 
+describe("a manifest that is a link to another file of its bundle", function()
+    it("is used under that name, with the files that they share", function()
+        local bench <close> = support.bench(nil, { manifest = "manifest-b.yaml" })
+        support.shell(("cd '%s' && sed 's/default: board-a/default: board-b/' manifest.yaml >data/b.yaml && "
+            .. "ln -s data/b.yaml manifest-b.yaml"):format(bench.board.bundle))
+        bench:assert_result(bench:flash({ bench:image("disk.img") }), { status = 0, storage = "flashed" })
+        assert.equal("data/board-b.dtb", bench.board:log("boot")[1].dtb)
+    end)
+end)
+
+describe("a boot command that U-Boot does not know", function()
+    it("is told by its words, whatever comes behind it", function()
+        local bench <close> = support.bench()
+        local result = bench:run_recipe([[
+            recipe:before("boot", function(dut)
+                dut.variant.bootcmd = "unlz4 0x40400000 0x58000000 0x4000000; "
+                    .. "imxtract 0x40400000 initrd 0x5c000000; booti 0x58000000 0x5c000000:10 0x4a000000"
+            end)
+        ]], { bench:image("disk.img") })
+        bench:assert_result(result, {
+            status = 5, step = "login", cycles = 1, storage = "untouched",
+            message = { "returned to U-Boot with status 1", "Unknown command 'imxtract'" },
+        })
+    end)
+end)
+
 describe("a variant", function()
     -- A bench that flashed with `args`; its board's log says what was loaded and typed.
     local function flashed(args)
