@@ -7,6 +7,7 @@
 --   for _, file in ipairs(b:files()) do print(file.role, file.path, file.size_bytes) end
 
 local errors = require("jflash.errors")
+local image = require("jflash.image")
 local manifest = require("jflash.manifest")
 local nearest = require("jflash.nearest")
 local runtime = require("jflash.runtime")
@@ -129,6 +130,26 @@ function Bundle:files(name, own)
     return files
 end
 
+local function manifest_line(self)
+    local digest, message, code = image.sha256_file(self.manifest_path)
+    errors.check("host", digest, message, code)
+    return ("%s  %s\n"):format(digest, self.manifest_path:match("[^/]+$"))
+end
+
+---A digest of the manifest and the files given: what `sha256sum FILE… | sha256sum`
+---prints in the bundle's folder, the manifest first.
+---@param files { file: string, path: string }[]  see Bundle:files
+---@return string digits
+function Bundle:digest(files)
+    local lines = { manifest_line(self) }
+    for _, file in ipairs(files) do
+        local digest, message, code = image.sha256_file(file.path)
+        errors.check("host", digest, message, code)
+        lines[#lines + 1] = ("%s  %s\n"):format(digest, file.file)
+    end
+    return image.sha256(table.concat(lines))
+end
+
 ---Proves that every file that the manifest names is there. Raises otherwise.
 function Bundle:check()
     for _, named in ipairs(self.manifest:all_files()) do
@@ -195,7 +216,8 @@ function M.open(dir, options)
     end
     local self = setmetatable({ dir = dir, root = root }, Bundle)
     locate(self, name, dir)
-    self.manifest = manifest.load(dir .. "/" .. name, { strict = options and options.strict })
+    self.manifest_path = dir .. "/" .. name
+    self.manifest = manifest.load(self.manifest_path, { strict = options and options.strict })
     return self
 end
 

@@ -46,18 +46,19 @@ end
 --- Takes the board: its lock, its power driver, its console (not yet opened).
 ---@param board table   see jflash.config
 ---@param options table power_off, retries, wait_s, console_debug, run_dir: see cli/flash.lua
+---@param report jflash.Report|nil  nil makes a new one
 ---@return jflash.Dut to be closed: `local dut <close> = duts.new(board, options)`
-function M.new(board, options)
+function M.new(board, options, report)
     local self = setmetatable({
         name = board.name,
         board = board,
         options = options,
         log = log,
-        report = reports.new(),
+        report = report or reports.new(),
         own_files = {},
         scope = scopes.new(),
     }, Dut)
-    self.power = powers.open(board.power, { name = board.name })
+    self.power = powers.open(board.power, { name = board.name, warn = log.warn })
     self.scope:own(lock.take(lock.board_name(board, self.power), {
         wait_s = options.wait_s,
         what = "board " .. board.name,
@@ -69,9 +70,10 @@ function M.new(board, options)
     return self
 end
 
---- Makes the run's folder, with the console's transcript and the log in it.
-function Dut:start_run()
-    self.run = runs.new(self.options.run_dir, self.name)
+--- Keeps the console's transcript and the log in a run's folder.
+---@param run jflash.dut.Run|nil  nil makes a new one
+function Dut:start_run(run)
+    self.run = run or runs.new(self.options.run_dir, self.name)
     log.info("run folder %s", self.run.path)
 end
 
@@ -90,10 +92,13 @@ local function take_power(self)
         return
     end
     self.power_taken = true
+    self.report.power = "on"
     job.note("power", "power of board " .. self.name)
     if self.options.power_off then
         self.scope:defer("switch the power off", function()
+            self.report.power = "unknown"
             self.power:off()
+            self.report.power = "off"
             job.note("power", nil)
             log.info("power off")
         end)

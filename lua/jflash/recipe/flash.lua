@@ -28,8 +28,9 @@ local TFTP_TURN_S = 120
 --- the background while the board boots.
 ---@param dut jflash.Dut
 function recipe.prove_source(dut)
-    dut.pieces = pieces.open(dut)
+    dut.pieces = dut.pieces or {}
     dut.report.pieces = dut.pieces
+    pieces.open(dut)
     dut.image = dut.pieces[1].source
 end
 
@@ -58,6 +59,10 @@ function recipe.prepare_bundle(dut)
     dut.variant = dut.manifest:variant(options.variant or board.variant)
     boot_files.use_options(dut)
     boot_files.settle(dut)
+    dut.report.bundle = {
+        path = dut.bundle.root, name = dut.manifest.name, variant = dut.variant.name,
+        sha256 = dut.bundle:digest(dut.files),
+    }
     pieces.place(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
     for _, piece in ipairs(dut.pieces) do
@@ -147,6 +152,7 @@ local function load_file(dut, file)
     })
     dut.uboot:setenv(file.role .. "_size", ("%x"):format(file.size_bytes))
     local elapsed_s = job.now() - started
+    dut.report:add_bytes(file.size_bytes)
     log.event(("%s %s loaded to %s: %s in %.1f s"):format(file.role, file.file, file.address,
         log.size(file.size_bytes), elapsed_s), { bytes = file.size_bytes, elapsed_s = elapsed_s })
 end
@@ -184,9 +190,11 @@ end
 --- Logs in to the flasher, and gives it the clock and the network.
 ---@param dut jflash.Dut
 function recipe.login(dut)
-    local shell = shells.new(dut.console, login_settings(dut))
-    shell:login(dut.board.timeouts, dut.returned)
-    dut.shell = shell
+    if not dut.shell then -- else this is another try from where the shell answered
+        local shell = shells.new(dut.console, login_settings(dut))
+        shell:login(dut.board.timeouts, dut.returned)
+        dut.shell = shell
+    end
     require("jflash.flasher").prepare(dut)
 end
 
@@ -203,25 +211,29 @@ end
 local function run_preflash(dut)
     for _, command in ipairs(dut.manifest.spec.preflash_commands) do
         log.info("preflash: %s", command)
+        pieces.forget_written(dut.pieces)
         dut.shell:run(command, {
             timeout_s = dut.board.timeouts.preflash_s,
             hint = "it stands in preflash_commands of the bundle's manifest",
         })
-        pieces.forget_written(dut.pieces)
     end
 end
 
 --- The first destructive step: the bundle's commands for a whole device. Waits
---- until the images are proven.
+--- until the images are proven, those excepted that still arrive.
 ---@param dut jflash.Dut
 function recipe.preflash(dut)
     for _, piece in ipairs(dut.pieces) do
-        if not piece.source:is_streamed() then
+        if piece.source:is_streamed() then
+            pieces.check_size(piece)
+        else
             pieces.prove(piece)
         end
     end
     if dut.options.preflash or pieces.are_whole(dut.pieces) then
         run_preflash(dut)
+    elseif #dut.manifest.spec.preflash_commands > 0 then
+        log.info("partitions are written: the bundle's preflash commands are not run (--preflash)")
     end
 end
 
@@ -231,6 +243,7 @@ local function write_piece(dut, piece)
     piece.source:check_unchanged()
     pieces.prove(piece)
     piece.written = written
+    dut.report:add_bytes(written.bytes)
     piece.verification = "not read back"
     log.event(("%s written to %s in %.1f s, %s/s"):format(log.size(written.bytes),
         piece.target.device, written.elapsed_s,
@@ -252,6 +265,7 @@ local function raise_differs(dut, piece)
     dut.console:fail({
         code = "checksum",
         retry = 1,
+        subject = piece.key,
         at = "shell",
         message = ("read-back differs: %s has sha256:%s, sent was sha256:%s"):format(
             piece.target.device, tostring(piece.read_back_sha256), piece.proof.decoded_sha256),
@@ -263,6 +277,7 @@ local function verify_piece(dut, piece)
     piece.verification = nil
     local read = read_back.digest(dut, piece.target.device, piece.proof.decoded_bytes)
     piece.read_back_sha256 = read.digest
+    dut.report:add_bytes(read.digest and piece.proof.decoded_bytes or 0)
     if read.why_not then
         piece.verification = read.why_not
         log.warn("%s is not verified: %s", piece.target.device, read.why_not)

@@ -42,6 +42,7 @@ local function check_parts(dut, worker, delivery)
     if words:find("rror") or (write ~= 0 and fetch == 0 and decode == 0) then
         dd.raise_fault(dut, words)
     end
+    delivery:check(fetch ~= 0 or decode ~= 0)
     if fetch ~= 0 then
         dut.console:fail({
             code = "network", at = "shell",
@@ -73,7 +74,7 @@ end
 ---@return {bytes: integer, elapsed_s: number}
 function M.write(dut, piece)
     local device = piece.target.device
-    local bytes = piece.proof and piece.proof.decoded_bytes
+    local bytes = piece.source:decoded_bytes()
     local flags = dd.flags(dut.shell, device)
     local decoder = choose_decoder(dut, piece.source)
     local delivery <close> = piece.source:deliver(dut, piece.key, decoder == nil)
