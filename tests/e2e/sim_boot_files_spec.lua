@@ -2,7 +2,9 @@
 --
 -- One's own kernel, initramfs and device tree instead of the bundle's, from the
 -- command line and from a recipe; and what of the bundle is loaded for a variant.
+local scratches = require("tests.support.scratch")
 local support = require("tests.e2e.support")
+local web = require("tests.support.web")
 
 local BUNDLED = { kernel = "Image", initram = "initramfs.gz", dtb = "board-a.dtb" }
 
@@ -98,6 +100,66 @@ describe("one's own boot files", function()
             status = 0, says = "your dtb goes to 0x4a000000, which this boot command does not name",
         })
         assert.equal(3, #loaded(bench))
+    end)
+end)
+
+describe("boot files from URLs", function()
+    local scratch, server
+
+    setup(function()
+        scratch = scratches.new()
+        server = web.nginx(scratch)
+    end)
+
+    teardown(function()
+        server:close()
+        scratch:close()
+    end)
+
+    -- A URL of a copy of the bundle's kernel, larger by eight bytes.
+    local function served(bench, folder)
+        local name = ("www/%s/Image-%s"):format(folder, bench.mark)
+        scratch:write(name, support.read(bench.board.bundle .. "/data/Image") .. "and more")
+        return ("%s/%s/Image-%s"):format(server.url, folder, bench.mark)
+    end
+
+    -- What the server noted of the last request.
+    local function last_request(path)
+        local found
+        for _, request in ipairs(server:requests(1)) do
+            found = request.path:find(path, 1, true) and request or found
+        end
+        return found
+    end
+
+    it("are fetched before the power is touched, without what is meant for the image's server", function()
+        local bench <close> = support.bench()
+        local url = served(bench, "files")
+        local result = bench:flash({
+            bench:image("disk.img"), "--kernel", url, "--header", "X-Key: the-key", "--bearer", "the-token",
+        })
+        bench:assert_result(result, { status = 0, storage = "flashed", says = "kernel from " .. url })
+        assert.equal(("own/kernel@40400000 %d"):format(size_of(bench, "kernel") + 8), loaded(bench)[1])
+        local request = last_request(bench.mark)
+        assert.same({ "", "" }, { request.key, request.auth })
+    end)
+
+    it("get what the image's server gets, when it is theirs", function()
+        local bench <close> = support.bench()
+        local kernel = served(bench, "keyed")
+        scratch:write("www/files/disk-" .. bench.mark, bench.content)
+        local result = bench:flash({
+            ("%s/files/disk-%s"):format(server.url, bench.mark), "--kernel", kernel, "--header", "X-Key: the-key",
+        })
+        bench:assert_result(result, { status = 0, storage = "flashed", never = { "the-key" } })
+    end)
+
+    it("that are not there end the run before the power is touched", function()
+        local bench <close> = support.bench()
+        local result = bench:flash({ bench:image("disk.img"), "--dtb", server.url .. "/files/none" })
+        bench:assert_result(result, { status = 3, step = "prepare_bundle", cycles = 0, message = "404" })
+        result = bench:flash({ bench:image("disk.img"), "--dtb", "ftp://example.com/a.dtb" })
+        bench:assert_result(result, { status = 2, step = "prepare_bundle", cycles = 0, message = "not by ftp" })
     end)
 end)
 

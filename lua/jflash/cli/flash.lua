@@ -4,6 +4,7 @@ local boards = require("jflash.cli.board")
 local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
+local manifest = require("jflash.manifest")
 local options = require("jflash.cli.options")
 local runner = require("jflash.runner")
 local scripts = require("jflash.scripts")
@@ -77,6 +78,9 @@ end
 local function settle_fetch(values, pieces)
     for _, piece in ipairs(pieces) do
         urls.keep_secrets(piece.image)
+    end
+    for _, role in ipairs(manifest.roles) do
+        urls.keep_secrets(values[role] or "")
     end
     local fetch, warnings = credentials.settle(values)
     for _, warning in ipairs(warnings) do
