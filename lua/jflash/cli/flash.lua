@@ -6,6 +6,7 @@ local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
 local json = require("jflash.json")
 local log = require("jflash.log")
+local manifest = require("jflash.manifest")
 local options = require("jflash.cli.options")
 local plans = require("jflash.plan")
 local runner = require("jflash.runner")
@@ -80,6 +81,9 @@ end
 local function settle_fetch(values, pieces)
     for _, piece in ipairs(pieces) do
         urls.keep_secrets(piece.image)
+    end
+    for _, role in ipairs(manifest.roles) do
+        urls.keep_secrets(values[role] or "")
     end
     local fetch, warnings = credentials.settle(values)
     for _, warning in ipairs(warnings) do

@@ -125,7 +125,7 @@ M.sha256 = sha256
 function M.boot_files(command)
     command:option("--variant", "Which device tree: a name from the manifest's variants.")
         :argname("NAME")
-    command:option("--kernel", "Your own kernel instead of the bundle's, at the same address.")
+    command:option("--kernel", "Your own kernel, a file or URL, instead of the bundle's, at the same address.")
         :argname("FILE")
     command:option("--initram", "Your own initramfs, as --kernel."):argname("FILE")
     command:option("--dtb", "Your own device tree blob, as --kernel."):argname("FILE")

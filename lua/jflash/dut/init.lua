@@ -128,22 +128,23 @@ function Dut:power_cycle()
 end
 
 --- A kernel of one's own instead of the bundle's, from the next `load` on; its
---- address is the manifest's. Raises a config error when the file cannot be one.
----@param path string
-function Dut:use_kernel(path)
-    boot_files.use(self, "kernel", path)
+--- address is the manifest's. Raises a config error when the file cannot be one, and
+--- class source when it cannot be fetched.
+---@param place string a path, or a URL
+function Dut:use_kernel(place)
+    boot_files.use(self, "kernel", place)
 end
 
 --- An initramfs of one's own, as use_kernel.
----@param path string
-function Dut:use_initram(path)
-    boot_files.use(self, "initram", path)
+---@param place string
+function Dut:use_initram(place)
+    boot_files.use(self, "initram", place)
 end
 
 --- A device tree of one's own, as use_kernel.
----@param path string
-function Dut:use_dtb(path)
-    boot_files.use(self, "dtb", path)
+---@param place string
+function Dut:use_dtb(place)
+    boot_files.use(self, "dtb", place)
 end
 
 function Dut:__close(failure)

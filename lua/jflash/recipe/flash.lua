@@ -59,10 +59,6 @@ function recipe.prepare_bundle(dut)
     dut.variant = dut.manifest:variant(options.variant or board.variant)
     boot_files.use_options(dut)
     boot_files.settle(dut)
-    dut.report.bundle = {
-        path = dut.bundle.root, name = dut.manifest.name, variant = dut.variant.name,
-        sha256 = dut.bundle:digest(dut.files),
-    }
     pieces.place(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
     for _, piece in ipairs(dut.pieces) do
