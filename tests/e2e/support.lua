@@ -165,7 +165,7 @@ Run.__index = Run
 
 --- Starts jflash with these arguments.
 ---@param args string[]
----@param options {stdin: string|nil}|nil  a file or fifo for standard input
+---@param options {stdin: string|nil, env: table|nil}|nil  a file or fifo for standard input
 ---@return e2e.Run
 function Bench:start(args, options)
     self:write_config()
@@ -175,8 +175,9 @@ function Bench:start(args, options)
     local argv = { "/bin/sh", "-c", command, program(), table.unpack(args) }
     local process = assert(sys.spawn(argv, {
         cwd = self.dir, stdout = base .. ".out", stderr = base .. ".err",
-        env = { [MARK] = self.mark, HOME = self.dir, XDG_STATE_HOME = false, XDG_CONFIG_HOME = false,
-            XDG_RUNTIME_DIR = false, JFLASH_PATH = false },
+        env = merged({ [MARK] = self.mark, HOME = self.dir, XDG_STATE_HOME = false,
+            XDG_CONFIG_HOME = false, XDG_RUNTIME_DIR = false, JFLASH_PATH = false },
+            (options or {}).env or {}),
     }))
     local run = setmetatable({ bench = self, process = process, base = base, started = job.now() }, Run)
     return run

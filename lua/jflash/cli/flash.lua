@@ -49,14 +49,24 @@ local function settle_pieces(values)
     return pieces
 end
 
+-- Options of one method mean nothing to another.
+local function check_method(values)
+    local given = values.fls_version or values.fls_binary_url or values.fls_sha256
+    if given and values.method ~= "fls" then
+        refuse("--fls-version, --fls-binary-url and --fls-sha256 are for --method fls")
+    end
+end
+
 -- What the command line says, else the board's configuration.
 local function settle(values, pieces, board)
     if values.power_off and values.no_power_off then
         refuse("--power-off and --no-power-off exclude each other")
     end
+    check_method(values)
     return {
         pieces = pieces,
         method = values.method,
+        fls = { version = values.fls_version, binary_url = values.fls_binary_url, sha256 = values.fls_sha256 },
         preflash = values.preflash,
         target = values.target,
         variant = values.variant,

@@ -57,6 +57,7 @@ function recipe.prepare_bundle(dut)
     dut.variant = dut.manifest:variant(options.variant or board.variant)
     dut.files = dut.bundle:files(dut.variant.name)
     pieces.place(dut)
+    writers.check(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
     for _, piece in ipairs(dut.pieces) do
         log.info("%s goes to %s", piece.image, pieces.place_name(piece))
@@ -218,6 +219,7 @@ function recipe.preflash(dut)
             pieces.prove(piece)
         end
     end
+    writers.prepare(dut)
     if dut.options.preflash or pieces.are_whole(dut.pieces) then
         run_preflash(dut)
     end

@@ -10,8 +10,10 @@ local scopes = require("jflash.scope")
 
 local M = {}
 
--- Where the script and its status files lie: the flasher's RAM.
-local FOLDER = "/tmp/jflash"
+--- Where the script and its status files lie: the flasher's RAM.
+M.FOLDER = "/tmp/jflash"
+
+local FOLDER = M.FOLDER
 -- Seconds between two looks: a short work is seen early, a long one not disturbed.
 local FIRST_POLL_S, LAST_POLL_S = 0.1, 1
 
@@ -29,16 +31,19 @@ echo $$ >pid
 ]]
 local EPILOGUE = "\necho done >done\n"
 
--- Prints the position of the process whose number is in "position" (dd's offset
--- in its output or input), without starting a process, and "done" at the end.
-local POLL = "{ cd " .. FOLDER .. [[; [ -e done ]&&echo done;read p <position&&]]
-    .. [[while read k v;do [ "$k" = pos: ]&&echo "at $v";done</proc/$p/fdinfo/%d; cd /; }]]
-    .. " 2>/dev/null"
+-- Prints where the work is, and "done" at the end.
+local POLL = "{ cd " .. FOLDER .. "; [ -e done ]&&echo done;%s; cd /; } 2>/dev/null"
+
+-- The position of the process whose number is in "position" (dd's offset in its
+-- output or input), without starting a process.
+local POSITION = [[read p <position&&while read k v;do [ "$k" = pos: ]&&echo "at $v";]]
+    .. [[done</proc/$p/fdinfo/%d]]
 
 --- Brings a script to the board, its digest checked there, and starts it.
 ---@param dut jflash.Dut
 ---@param body string           shell commands; they run in the worker's folder
----@param options {what: string, total_bytes: integer|nil, stall_s: number, descriptor: 0|1}
+---@param options {what: string, total_bytes: integer|nil, stall_s: number, descriptor: 0|1|nil, position: string|nil}
+---    descriptor: dd's whose offset is the position; position: else a command that prints "at BYTES"
 ---@return jflash.Worker to be closed: `local worker <close> = workers.start(...)`
 function M.start(dut, body, options)
     local shell = dut.shell
@@ -53,6 +58,7 @@ function M.start(dut, body, options)
     for key, value in pairs(options) do
         worker[key] = value
     end
+    worker.poll = POLL:format(options.position or POSITION:format(options.descriptor))
     worker.started = job.now()
     worker.moved = worker.started
     worker.position = 0
@@ -85,7 +91,7 @@ end
 function Worker:wait(still_moving)
     local elsewhere, poll_s = 0, FIRST_POLL_S
     repeat
-        local output = self.shell:frame(POLL:format(self.descriptor or 1), { timeout_s = 20 })
+        local output = self.shell:frame(self.poll, { timeout_s = 20 })
         note_position(self, tonumber(output:match("at (%d+)")) or 0)
         local sent = still_moving and still_moving() or 0
         if sent ~= elsewhere then
