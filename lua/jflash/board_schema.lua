@@ -155,6 +155,9 @@ local TIMEOUTS = schema.record({
 return schema.record({
     description = schema.string({ default = "" }),
     bundle = optional_text(),
+    cacert = optional_text(),
+    cache_dir = optional_text(),
+    cache_limit = schema.size({ default = 20 << 30 }),
     manifest = schema.string({ default = "manifest.yaml", filled = true, check = manifest.check_file }),
     variant = optional_text(),
     default_target = optional_text(),

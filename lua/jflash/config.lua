@@ -21,7 +21,9 @@ local FILE = "jflash.yaml"
 local BUILT_IN = "built in"
 local WRITABLE_BY_OTHERS = 18 -- octal 022
 -- Their relative values count from the folder of the file that has them.
-local PATH_KEYS = { "bundle", "recipe" }
+local PATH_KEYS = { "bundle", "recipe", "cacert", "cache_dir" }
+-- Of these a name without a slash may be something that is looked up.
+local NAMES = { bundle = true, recipe = true }
 
 ---@class jflash.config.options
 ---@field config string? read this file instead of searching
@@ -254,7 +256,7 @@ local function resolve_paths(value, board, positions)
             local resolved = absolute(path, (base_directory(board, positions[key])))
             -- What is not there and has no slash is a name that is looked up later
             -- (bundle.lua, scripts.lua).
-            local is_name = not path:find("/", 1, true) and not sys.stat(resolved)
+            local is_name = NAMES[key] and not path:find("/", 1, true) and not sys.stat(resolved)
             value[key] = is_name and path or resolved
         end
     end

@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local boards = require("jflash.cli.board")
+local credentials = require("jflash.credentials")
 local duts = require("jflash.dut")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
 local options = require("jflash.cli.options")
 local scripts = require("jflash.scripts")
+local sys = require("jflash.sys")
+local urls = require("jflash.url")
 
 local M = {}
 
@@ -15,6 +18,7 @@ Examples:
   jflash flash --board qemu-arm64 --target mmc image.raw.xz
   jflash flash --board qemu-arm64 -t boot:boot.img -t root:root.img.zst
   jflash flash --board qemu-arm64 --set power.drive=/tmp/disk.img image.raw.xz
+  jflash flash --board qemu-arm64 https://example.org/image.raw.xz
   xzcat image.raw.xz | jflash flash --board qemu-arm64 -]]
 
 function M.define(command)
@@ -26,6 +30,26 @@ local function refuse(message, hint)
     errors.raise({ class = "config", code = "usage", message = message, hint = hint })
 end
 
+-- The digest that --os-image-checksum or its file names.
+local function settle_checksum(values)
+    local path = values.os_image_checksum_file
+    if not path then
+        return values.os_image_checksum
+    elseif values.os_image_checksum then
+        refuse("--os-image-checksum and --os-image-checksum-file exclude each other")
+    end
+    local text, message = sys.read_file(path, { limit_bytes = 1 << 20 })
+    if not text then
+        refuse("--os-image-checksum-file: " .. message)
+    end
+    local digest = options.sha256(text:match("^\\?(%S+)") or "")
+    if not digest then
+        refuse(("--os-image-checksum-file: %s does not begin with a SHA-256"):format(path),
+            "as sha256sum writes it: 64 hexadecimal digits, then the name")
+    end
+    return digest
+end
+
 -- IMAGE for a whole device, or what -t names, PART:FILE each.
 local function settle_pieces(values)
     if #values.part == 0 then
@@ -35,7 +59,7 @@ local function settle_pieces(values)
         return { { image = values.image } }
     elseif values.image then
         refuse("IMAGE and -t exclude each other", "-t takes its file behind the colon")
-    elseif #values.part > 1 and values.os_image_checksum then
+    elseif #values.part > 1 and (values.os_image_checksum or values.os_image_checksum_file) then
         refuse("--os-image-checksum is for one image", "each image is hashed and compared anyway")
     end
     local pieces = {}
@@ -57,8 +81,20 @@ local function check_method(values)
     end
 end
 
+-- Makes the secrets known before anything is shown.
+local function settle_fetch(values, pieces)
+    for _, piece in ipairs(pieces) do
+        urls.keep_secrets(piece.image)
+    end
+    local fetch, warnings = credentials.settle(values)
+    for _, warning in ipairs(warnings) do
+        log.warn("%s", warning)
+    end
+    return fetch
+end
+
 -- What the command line says, else the board's configuration.
-local function settle(values, pieces, board)
+local function settle(values, pieces, fetch, board)
     if values.power_off and values.no_power_off then
         refuse("--power-off and --no-power-off exclude each other")
     end
@@ -71,7 +107,8 @@ local function settle(values, pieces, board)
         target = values.target,
         variant = values.variant,
         bundle = values.force_flash_bundle,
-        os_image_checksum = values.os_image_checksum,
+        os_image_checksum = settle_checksum(values),
+        fetch = fetch,
         format = values.format,
         retries = values.retries or board.retries,
         verify = not values.no_verify,
@@ -120,8 +157,11 @@ end
 ---@return integer status
 function M.run(values, recipe)
     local pieces = settle_pieces(values)
+    local fetch = settle_fetch(values, pieces)
     local board = boards.choose(values)
-    local report = flash(recipe or recipe_of(board), board, settle(values, pieces, board))
+    credentials.add_board(fetch, board)
+    local settled = settle(values, pieces, fetch, board)
+    local report = flash(recipe or recipe_of(board), board, settled)
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else

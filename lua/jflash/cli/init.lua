@@ -4,6 +4,7 @@
 -- and an exit status.
 
 local argparse = require("argparse")
+local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
 local runtime = require("jflash.runtime")
@@ -138,6 +139,7 @@ local function parse(args)
 end
 
 local function run(args)
+    credentials.take_environment()
     local values = parse(args)
     log.configure({ format = values.log_format, quiet = values.quiet })
     return require("jflash.cli." .. values.command).run(values) or 0

@@ -52,10 +52,33 @@ function M.wait(command)
         :argname("S"):convert(seconds):default("0"):show_default(false)
 end
 
+--- Whom to trust and what to send where images are fetched; see jflash.credentials.
+function M.credentials(command)
+    command:option("--cacert", "Trust the authorities in this PEM file, and no others, for https "
+        .. "(default: the board's cacert, else this host's)."):argname("FILE")
+    command:flag("-k --insecure-tls", "Believe any certificate.")
+    command:option("--header", "Send this header when an image is fetched (repeatable); @FILE "
+        .. "reads them from a file."):argname("'NAME: VALUE'"):count("*"):init({})
+    command:option("--bearer", "Send this token (better: --bearer-file, or JFLASH_BEARER in the "
+        .. "environment)."):argname("TOKEN")
+    command:option("--bearer-file", "Read the token from this file."):argname("FILE")
+end
+
+--- The digest that the image must have.
+function M.checksum(command)
+    command:option("--os-image-checksum", "The SHA-256 that IMAGE must have, as it is delivered.")
+        :argname("HEX"):convert(sha256)
+    command:option("--os-image-checksum-file", "Read it from this file: its first word, as "
+        .. "sha256sum writes it."):argname("FILE")
+end
+
+--- A SHA-256 as options take it, in lower case; nil and why not.
+M.sha256 = sha256
+
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
-    command:argument("image", "The image: a file, or - for standard input; raw, xz, gzip, zstd, "
-        .. "bzip2 or lz4, told apart by content."):argname("IMAGE"):args("?")
+    command:argument("image", "The image: a file, a URL (http, https), or - for standard input; "
+        .. "raw, xz, gzip, zstd, bzip2 or lz4, told apart by content."):argname("IMAGE"):args("?")
     M.board(command)
     command:option("-t --part", "Write FILE to a partition, by its label, or to a target of the "
         .. "manifest (repeatable: all in one boot; instead of IMAGE)."):argname("PART:FILE")
@@ -65,8 +88,8 @@ function M.flash(command)
         :argname("NAME")
     command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
         :argname("DIR")
-    command:option("--os-image-checksum", "The SHA-256 that IMAGE must have, as it is delivered.")
-        :argname("HEX"):convert(sha256)
+    M.checksum(command)
+    M.credentials(command)
     command:option("--format", "Take IMAGE for this format whatever its content says; raw writes "
         .. "it as it is."):choices({ "raw", "xz", "gzip", "zstd", "bzip2", "lz4" })
     command:option("--retries", "Tries after the first, for what can pass by itself (default: the "

@@ -16,7 +16,9 @@ local function default_text(type)
         return "none"
     end
     local value = type.default
-    if math.type(value) == "float" then
+    if type.kind == "size" then
+        value = ("%dG"):format(value >> 30)
+    elseif math.type(value) == "float" then
         value = ("%g"):format(value)
     elseif value == "" or value == "\27" or tostring(value):match(" $") then
         value = ('"%s"'):format(value:gsub("\27", "\\x1b"))
