@@ -4,10 +4,12 @@
 -- or a partition, all in one boot. A piece is an image with the place it goes to;
 -- it carries what was done with it, and the report reads that.
 
+local board_images = require("jflash.source_dut")
 local errors = require("jflash.errors")
 local images = require("jflash.source")
 local log = require("jflash.log")
 local targets = require("jflash.target")
+local urls = require("jflash.url")
 
 local M = {}
 
@@ -43,11 +45,22 @@ local function check_inputs(wanted)
     end
 end
 
+-- What the board is to fetch by itself must be something that it can.
+local function open_source(dut, image)
+    local options = dut.options
+    if options.dut_fetch and urls.is_http(image) then
+        return board_images.open(image, options)
+    elseif options.dut_fetch then
+        config_error("usage", ("--dut-fetch: %s is no http or https URL"):format(urls.shown(image)))
+    end
+    return images.open(image, options, dut)
+end
+
 --- Opens the images of a run and looks at the beginning of each.
 ---@param dut jflash.Dut
 ---@return jflash.Piece[]
 function M.open(dut)
-    local wanted, options = dut.options.pieces, dut.options
+    local wanted = dut.options.pieces
     check_inputs(wanted)
     local pieces = {}
     for index, entry in ipairs(wanted) do
@@ -55,7 +68,7 @@ function M.open(dut)
             key = "image" .. (index > 1 and index or ""),
             image = entry.image,
             part = entry.part,
-            source = dut.scope:own(images.open(entry.image, options, dut), "close the image"),
+            source = dut.scope:own(open_source(dut, entry.image), "close the image"),
         }
     end
     return pieces
@@ -153,6 +166,18 @@ end
 function M.forget_written(pieces)
     for _, piece in ipairs(pieces) do
         piece.written, piece.verification, piece.read_back_sha256 = nil, nil, nil
+    end
+end
+
+--- Makes sure, before the first write, that a piece's image is what can be written:
+--- all of it is proven, or of what can be proven only then, its beginning.
+---@param dut jflash.Dut with a shell
+---@param piece jflash.Piece with a target
+function M.inspect(dut, piece)
+    if not piece.source:is_streamed() then
+        M.prove(piece)
+    elseif piece.source.inspect then
+        piece.source:inspect(dut, piece)
     end
 end
 

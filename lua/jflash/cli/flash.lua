@@ -98,10 +98,14 @@ local function settle(values, pieces, fetch, board)
     if values.power_off and values.no_power_off then
         refuse("--power-off and --no-power-off exclude each other")
     end
+    if values.dut_fetch and values.force_exporter_http then
+        refuse("--dut-fetch and --force-exporter-http exclude each other")
+    end
     check_method(values)
     return {
         pieces = pieces,
         method = values.method,
+        dut_fetch = values.dut_fetch,
         fls = { version = values.fls_version, binary_url = values.fls_binary_url, sha256 = values.fls_sha256 },
         preflash = values.preflash,
         target = values.target,

@@ -90,6 +90,10 @@ function M.flash(command)
         :argname("DIR")
     M.checksum(command)
     M.credentials(command)
+    command:flag("--dut-fetch", "Let the board fetch the image from its URL by itself; it is hashed "
+        .. "there on its way.")
+    command:flag("--force-exporter-http", "This host fetches and serves the image: what it does "
+        .. "anyway.")
     command:option("--format", "Take IMAGE for this format whatever its content says; raw writes "
         .. "it as it is."):choices({ "raw", "xz", "gzip", "zstd", "bzip2", "lz4" })
     command:option("--retries", "Tries after the first, for what can pass by itself (default: the "

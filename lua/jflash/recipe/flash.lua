@@ -215,9 +215,7 @@ end
 ---@param dut jflash.Dut
 function recipe.preflash(dut)
     for _, piece in ipairs(dut.pieces) do
-        if not piece.source:is_streamed() then
-            pieces.prove(piece)
-        end
+        pieces.inspect(dut, piece)
     end
     writers.prepare(dut)
     if dut.options.preflash or pieces.are_whole(dut.pieces) then

@@ -45,10 +45,8 @@ end
 ---@param flags table        see flags
 ---@return string
 function M.write_commands(device, bytes, flags)
-    if not flags.direct then
+    if not (flags.direct and bytes) then
         return watched(("of=%s bs=64k conv=fsync"):format(device))
-    elseif not bytes then
-        return watched(("of=%s bs=%d iflag=fullblock conv=fsync"):format(device, BLOCK))
     end
     local blocks, rest = M.split(bytes)
     local commands = {}

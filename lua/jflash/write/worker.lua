@@ -4,6 +4,7 @@
 -- watches it: it fetches, decodes, writes or reads, and leaves the status of each
 -- of its parts in files, so that a failure is never taken for success.
 
+local errors = require("jflash.errors")
 local job = require("jflash.job")
 local log = require("jflash.log")
 local scopes = require("jflash.scope")
@@ -137,8 +138,15 @@ function Worker:close()
     end
 end
 
+--- Whether a failure says that the board's shell cannot be told anything any more.
+---@param failure any
+---@return boolean
+function M.is_gone(failure)
+    return errors.is(failure) and GONE[failure.code] or false
+end
+
 function Worker:__close(failure)
-    if failure and GONE[failure.code] then
+    if M.is_gone(failure) then
         return
     end
     local caused = scopes.unwind(failure, "stop what works on the board's storage", function()
