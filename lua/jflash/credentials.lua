@@ -158,7 +158,7 @@ local function check_cacert(path)
 end
 
 --- What the command line says about credentials, checked. Raises class config.
----@param values {header: string[], bearer: string|nil, bearer_file: string|nil, cacert: string|nil, insecure_tls: boolean|nil}
+---@param values table  header, bearer, bearer_file, cacert, insecure_tls: as options.credentials has them
 ---@return jflash.FetchSettings settings
 ---@return string[] warnings
 function M.settle(values)

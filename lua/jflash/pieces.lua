@@ -15,7 +15,7 @@ local M = {}
 
 ---@class jflash.Piece
 ---@field key string            names what is offered to the board for it
----@field image string          the image as it was given
+---@field image string          the image as it was given, a URL without what may be secret
 ---@field part string|nil       as given with -t: a target's name, or a partition's label
 ---@field label string|nil      the partition's label; nil for a whole device
 ---@field target_name string    which device, or which device the partition is on
@@ -66,7 +66,7 @@ function M.open(dut)
     for index, entry in ipairs(wanted) do
         pieces[index] = {
             key = "image" .. (index > 1 and index or ""),
-            image = entry.image,
+            image = urls.shown(entry.image),
             part = entry.part,
             source = dut.scope:own(open_source(dut, entry.image), "close the image"),
         }
@@ -169,8 +169,17 @@ function M.forget_written(pieces)
     end
 end
 
+--- Refuses an image that does not fit, as far as its size is known before its proof.
+---@param piece jflash.Piece
+function M.check_size(piece)
+    local bytes = piece.source:decoded_bytes()
+    if bytes then
+        targets.check_fits(piece.target, bytes)
+    end
+end
+
 --- Makes sure, before the first write, that a piece's image is what can be written:
---- all of it is proven, or of what can be proven only then, its beginning.
+--- all of it is proven, or of what can be proven only then, its beginning and its size.
 ---@param dut jflash.Dut with a shell
 ---@param piece jflash.Piece with a target
 function M.inspect(dut, piece)
@@ -178,6 +187,8 @@ function M.inspect(dut, piece)
         M.prove(piece)
     elseif piece.source.inspect then
         piece.source:inspect(dut, piece)
+    else
+        M.check_size(piece)
     end
 end
 

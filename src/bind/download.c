@@ -169,11 +169,14 @@ static int download_wait(lua_State *L) {
 }
 
 static int download_failure(lua_State *L) {
+    struct jf_download *download = check_download(L, 1);
+    struct jf_download_progress progress;
     struct jf_download_result result;
     struct jf_error err;
-    enum jf_code code = jf_download_result(check_download(L, 1), &result, &err);
-    if (code == JF_OK || code == JF_TIMEOUT)
+    jf_download_progress(download, &progress);
+    if (!progress.failed)
         return 0;
+    enum jf_code code = jf_download_result(download, &result, &err);
     lua_createtable(L, 0, 5);
     jf_set_string(L, "message", err.message);
     jf_set_string(L, "code", jf_code_name(code));

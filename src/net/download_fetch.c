@@ -72,7 +72,7 @@ static void publish(struct jf_download *d, const struct jf_http_answer *answer, 
 static enum jf_code take_whole(struct jf_download *d, const struct jf_http_answer *answer,
                                struct jf_error *err) {
     if (d->progress.answered) {
-        d->comparing = true;
+        d->comparing = d->progress.bytes > 0;
         d->compared = 0;
         return check_same(d, answer, answer->length, err);
     }
@@ -184,6 +184,7 @@ static enum jf_code on_bytes(void *context, const void *bytes, size_t len, struc
         enum jf_code code = compare(d, bytes, len, &same, err);
         if (code != JF_OK)
             return code;
+        d->comparing = d->compared < d->progress.bytes;
     }
     return append(d, (const char *)bytes + same, len - same, err);
 }
@@ -211,7 +212,7 @@ static enum jf_code hash_beginning(struct jf_download *d, struct jf_error *err) 
 // A server that closed the connection properly may still not have sent all.
 static enum jf_code check_complete(struct jf_download *d, struct jf_http_outcome *outcome,
                                    struct jf_error *err) {
-    if (d->comparing && d->compared < d->progress.bytes)
+    if (d->comparing)
         return fail_changed(d, err, "it is shorter now");
     if (d->progress.total < 0 || d->progress.bytes == (uint64_t)d->progress.total)
         return JF_OK;

@@ -33,7 +33,7 @@ struct jf_download {
 
     // The thread's own.
     struct jf_digest *digest; // of progress.bytes bytes
-    bool comparing;           // all is sent again: `compared` bytes were the same so far
+    bool comparing;           // all is sent again, and `compared` bytes of it were the same
     uint64_t compared;
 };
 

@@ -228,14 +228,29 @@ static enum jf_code fail(struct jf_http_transfer *t, enum jf_http_outlook outloo
     return jf_fail(t->err, code, "%s: %s", t->request->name, words);
 }
 
+// libcurl's words do not say why the system refused.
+static enum jf_code fail_connect(struct jf_http_transfer *t, const char *words) {
+    long reason = 0;
+    t->curl->easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &reason);
+    enum jf_code code = fail(t, JF_HTTP_UNREACHABLE, JF_IO, words);
+    if (reason) {
+        struct jf_error whole = *t->err;
+        code = jf_fail_errno(t->err, (int)reason, "%s", whole.message);
+        // It is the network's, not a file's: who sees an errno looks for that here.
+        t->err->sys_errno = 0;
+    }
+    return code;
+}
+
 static enum jf_code judge(struct jf_http_transfer *t, CURLcode result, const char *detail) {
     const char *words = detail[0] ? detail : t->curl->easy_strerror(result);
     curl_off_t connected_us = 0;
     switch (result) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT:
         return fail(t, JF_HTTP_UNREACHABLE, JF_IO, words);
+    case CURLE_COULDNT_CONNECT:
+        return fail_connect(t, words);
     case CURLE_OPERATION_TIMEDOUT:
         t->curl->easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
         return fail(t, connected_us ? JF_HTTP_PASSING : JF_HTTP_UNREACHABLE, JF_TIMEOUT, words);

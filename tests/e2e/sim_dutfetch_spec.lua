@@ -112,7 +112,8 @@ describe("--dut-fetch", function()
         })
         refused({ name = "finds out that there is nothing", path = "/files/none", status = 3, message = "404" })
         refused({
-            name = "finds out that it is not allowed", folder = "bearer", status = 3, message = "401", hint = "--bearer",
+            name = "finds out that it is not allowed", folder = "bearer", status = 3, message = "401",
+            hint = "--bearer",
         })
         refused({
             name = "finds out that nobody answers", path = ":1/x",
@@ -120,8 +121,8 @@ describe("--dut-fetch", function()
         })
         refused({ name = "refuses a web page", path = "/page/", status = 6, message = "is a web page" })
         refused({
-            name = "refuses what a compressed image holds", file = "disk.img.xz", content = "QFI\xfb\0\0\0\3" .. ("\0"):rep(1 << 20),
-            status = 6, message = "holds a qcow2 disk", hint = "qemu-img",
+            name = "refuses what a compressed image holds", file = "disk.img.xz",
+            content = "QFI\xfb\0\0\0\3" .. ("\0"):rep(1 << 20), status = 6, message = "holds a qcow2 disk", hint = "qemu-img",
         })
         refused({
             name = "refuses what the board cannot decode", file = "disk.img.zst",
@@ -157,7 +158,8 @@ describe("--dut-fetch", function()
                 secret, bench.dir, bench.board.dir, bench.board.dir))
             assert.equal("", found)
         end
-        assert.equal("", support.shell(("ls '%s/root/tmp/jflash' | grep -E '^(fetch|head)' || :"):format(bench.board.dir)))
+        local left = ("ls '%s/root/tmp/jflash' | grep -E '^(fetch|head)' || :"):format(bench.board.dir)
+        assert.equal("", support.shell(left))
     end
 
     it("sends a token and shows it nowhere", function()
@@ -230,7 +232,8 @@ describe("--dut-fetch", function()
         local path = bench:image("disk.img.xz")
         local bytes = support.read(path)
         local middle = #bytes // 2
-        support.write(scratch:file("www/files/bad.xz"), bytes:sub(1, middle) .. ("damage"):rep(9) .. bytes:sub(middle + 55))
+        bytes = bytes:sub(1, middle) .. ("damage"):rep(9) .. bytes:sub(middle + 55)
+        support.write(scratch:file("www/files/bad.xz"), bytes)
         bench:assert_result(flash(bench, server.url .. "/files/bad.xz"),
             { status = 6, step = "write", message = "decoding ended with 1", cycles = 1 })
     end)

@@ -165,7 +165,8 @@ Run.__index = Run
 
 --- Starts jflash with these arguments.
 ---@param args string[]
----@param options {stdin: string|nil, env: table|nil}|nil  a file or fifo for standard input
+---@param options {stdin: string|nil, env: table|nil}|nil  a file or fifo for standard input; changes
+---  to the environment
 ---@return e2e.Run
 function Bench:start(args, options)
     self:write_config()
@@ -176,8 +177,8 @@ function Bench:start(args, options)
     local process = assert(sys.spawn(argv, {
         cwd = self.dir, stdout = base .. ".out", stderr = base .. ".err",
         env = merged({ [MARK] = self.mark, HOME = self.dir, XDG_STATE_HOME = false,
-            XDG_CONFIG_HOME = false, XDG_RUNTIME_DIR = false, JFLASH_PATH = false },
-            (options or {}).env or {}),
+            XDG_CONFIG_HOME = false, XDG_RUNTIME_DIR = false, XDG_CACHE_HOME = false,
+            JFLASH_PATH = false }, (options or {}).env or {}),
     }))
     local run = setmetatable({ bench = self, process = process, base = base, started = job.now() }, Run)
     return run

@@ -211,7 +211,7 @@ local function run_preflash(dut)
 end
 
 --- The first destructive step: the bundle's commands for a whole device. Waits
---- until the images are proven.
+--- until the images are proven, those excepted that still arrive.
 ---@param dut jflash.Dut
 function recipe.preflash(dut)
     for _, piece in ipairs(dut.pieces) do

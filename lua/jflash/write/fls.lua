@@ -60,12 +60,13 @@ local function direct(bytes)
     return bytes and bytes % DIRECT_BYTES == 0 and "--o-direct " or ""
 end
 
-local function check_result(dut, worker)
+local function check_result(dut, worker, delivery)
     local status, words = worker:status("write"), worker:result("fls.err")
     local panic = worker:result("panic.err")
     if status == 0 and panic == "" then
         return
     end
+    delivery:check(true)
     dd.raise_fault(dut, panic ~= "" and panic or words, {
         tool = "fls", text = ("write: fls ended with status %s: "):format(status),
     })
@@ -79,7 +80,7 @@ function M.write(dut, piece)
     if not dut.shell.has_fls then
         M.prepare(dut)
     end
-    local suffix, bytes = SUFFIXES[piece.source:format()], piece.proof and piece.proof.decoded_bytes
+    local suffix, bytes = SUFFIXES[piece.source:format()], piece.source:decoded_bytes()
     if not suffix then
         log.info("fls does not decode %s: this host decodes while serving", piece.source:format())
     end
@@ -92,7 +93,7 @@ function M.write(dut, piece)
     worker:wait(function()
         return delivery:bytes()
     end)
-    check_result(dut, worker)
+    check_result(dut, worker, delivery)
     return { bytes = bytes or piece.source:proof().decoded_bytes, elapsed_s = worker.elapsed_s }
 end
 

@@ -57,6 +57,7 @@ local function check_parts(dut, worker, delivery)
     if words:find("rror") or (write ~= 0 and fetch == 0 and decode == 0) then
         dd.raise_fault(dut, words)
     end
+    delivery:check(fetch ~= 0 or decode ~= 0)
     if fetch ~= 0 then
         delivery:raise_failed(dut, fetch, worker:result("fetch.err"))
     end
@@ -106,7 +107,7 @@ function M.write(dut, piece)
     local decoder = choose_decoder(dut, piece.source)
     local delivery <close> = piece.source:deliver(dut, piece.key, decoder == nil)
     local script = delivery.is_unseen and UNSEEN_SCRIPT or SCRIPT
-    local bytes = not delivery.is_unseen and piece.proof and piece.proof.decoded_bytes or nil
+    local bytes = piece.source:decoded_bytes()
     local body = script:format(delivery.command, decoder or "cat", dd.write_commands(device, bytes, flags))
     local worker <close> = workers.start(dut, body, {
         what = "write", total_bytes = bytes, stall_s = dut.board.timeouts.write_stall_s, descriptor = 1,
