@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The texts that are built into the program: stock Lua, scripts, boards and
-# bundle manifests, and Debian's lua-argparse. Sets STOCK_C to the generated source.
+# bundle manifests, the page that describes the configuration, and Debian's
+# lua-argparse. Sets STOCK_C to the generated source.
 find_file(ARGPARSE_LUA argparse.lua PATHS /usr/share/lua/5.4 REQUIRED NO_DEFAULT_PATH)
 
 file(GLOB_RECURSE STOCK_FILES CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
-    lua/*.lua scripts/*.lua bundles/*/*.yaml)
+    lua/*.lua scripts/*.lua bundles/*/*.yaml docs/configuration.md)
 list(SORT STOCK_FILES)
 set(lines "")
 set(paths "")

@@ -123,7 +123,7 @@ local LOGIN = schema.record({
     type = schema.enum({ "busybox" }, { nullable = true }),
     login_prompt = optional_text(),
     username = schema.string({ nullable = true }),
-    password = schema.string({ nullable = true }),
+    password = schema.string({ nullable = true, secret = true }),
     prompt = optional_text(),
 }, { nullable = true })
 

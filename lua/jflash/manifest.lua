@@ -121,7 +121,7 @@ local SPEC = schema.record({
         type = schema.enum({ "busybox" }, { nullable = true }),
         login_prompt = schema.string({ default = "login:", filled = true }),
         username = schema.string({ nullable = true }),
-        password = schema.string({ nullable = true }),
+        password = schema.string({ nullable = true, secret = true }),
         prompt = schema.string({ default = "#", filled = true }),
     }),
     default_target = schema.string({ nullable = true }),
@@ -142,6 +142,9 @@ local MANIFEST = schema.record({
     metadata = schema.record({ name = schema.string({ required = true, filled = true }) }, { required = true }),
     spec = SPEC,
 })
+
+---The type of a manifest's tree, for jflash.schema.
+M.schema = MANIFEST
 
 local function refuse_choice(self, what, name, choices)
     local text = #choices > 0 and table.concat(choices, ", ") or "none"

@@ -39,6 +39,52 @@ function M.board(command)
         :argname("KEY=VALUE"):count("*"):init({})
 end
 
+-- The options that may also stand before the command.
+local BEFORE = { "board", "config" }
+
+--- Which board, and from which configuration, before the command.
+function M.before_command(parser)
+    parser:option("-b --board", "The board's name, for the command."):argname("NAME"):target("before_board")
+    parser:option("--config", "The configuration file, for the command."):argname("FILE"):target("before_config")
+end
+
+--- True for an option of before_command: the argument behind it is its value.
+---@param argument string
+function M.is_before_command(argument)
+    return argument == "-b" or argument == "--board" or argument == "--config"
+end
+
+--- The options that stood before the command, as arguments.
+---@param values table
+---@return string[]
+function M.given_before(values)
+    local args = {}
+    for _, name in ipairs(BEFORE) do
+        local value = values["before_" .. name]
+        if value then
+            table.insert(args, "--" .. name)
+            table.insert(args, value)
+        end
+    end
+    return args
+end
+
+--- Takes over the options that stood before the command; those behind it win. `has` tells
+--- whether the command has an option. Returns the name of one that it has not.
+---@param values table
+---@param has fun(option: string): boolean
+---@return string|nil unknown
+function M.take_over(values, has)
+    for _, name in ipairs(BEFORE) do
+        local value = values["before_" .. name]
+        if value and not has("--" .. name) then
+            return "--" .. name
+        end
+        values[name] = values[name] or value
+    end
+    return nil
+end
+
 --- How a command talks.
 function M.output(command)
     command:option("--log-format", "Log lines for people (text) or for machines (json).")
