@@ -85,10 +85,18 @@ local function curl_config(url, settings)
     return table.concat(lines, "\n") .. "\n"
 end
 
+--- Whether something that is sent would be seen where it is an argument.
+---@param url string
+---@param settings jflash.FetchSettings
+---@return boolean
+function M.has_secrets(url, settings)
+    return #settings.headers > 0 or settings.bearer ~= nil or url:find("^[^/]+//[^/?#]*@") ~= nil
+end
+
 local function check_wget(url, settings)
     if urls.scheme(url) ~= "http" then
         refuse("the board has no curl, and its wget knows no https")
-    elseif #settings.headers > 0 or settings.bearer or url:find("^[^/]+//[^/?#]*@") then
+    elseif M.has_secrets(url, settings) then
         refuse("the board has no curl, and its wget would show what is sent in its process list")
     end
 end
@@ -99,8 +107,17 @@ local function put_private(dut, text, path)
     dut.shell:put(dut.http, text, path)
 end
 
-local function put_cacert(dut, path)
-    dut.shell:put(dut.http, errors.check("config", sys.read_file(path)), CACERT)
+--- Brings to the board whom it shall trust.
+---@param dut jflash.Dut with a shell
+---@param settings jflash.FetchSettings
+---@return string|nil path  of the file there; nil when anybody, or whom it trusts anyway
+function M.put_cacert(dut, settings)
+    if settings.insecure or not settings.cacert then
+        return nil
+    end
+    dut.shell:run("mkdir -p " .. workers.FOLDER)
+    dut.shell:put(dut.http, errors.check("config", sys.read_file(settings.cacert)), CACERT)
+    return CACERT
 end
 
 --- Brings to the board what it needs to fetch the URL.
@@ -117,9 +134,7 @@ function M.open(dut, url, settings)
     if self.curl then
         words = "curl -q -K " .. CONFIG
         put_private(dut, curl_config(url, settings), CONFIG)
-        if settings.cacert and not settings.insecure then
-            put_cacert(dut, settings.cacert)
-        end
+        M.put_cacert(dut, settings)
     else
         check_wget(url, settings)
         words = "wget -q -O - -- " .. shells.quote(url)

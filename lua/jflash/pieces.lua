@@ -201,6 +201,9 @@ function M.prove(piece)
             log.info("waiting until the image is proven")
         end
         piece.proof = piece.source:proof()
+        if not piece.proof then
+            return -- nobody has seen it
+        end
         log.event(("image proven: %s, %s decoded, sha256:%s"):format(piece.proof.format,
             log.size(piece.proof.decoded_bytes), piece.proof.decoded_sha256), piece.proof)
     end

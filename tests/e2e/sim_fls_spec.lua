@@ -2,8 +2,11 @@
 --
 -- The method `fls` with a stand-in for that program (tests/sim/fls-stand-in.sh), which takes
 -- its command line and does the write.
+local image = require("jflash.image")
+local scratches = require("tests.support.scratch")
 local support = require("tests.e2e.support")
 local sys = require("jflash.sys")
+local web = require("tests.support.web")
 
 local STAND_IN = assert(sys.realpath("tests/sim/fls-stand-in.sh"))
 local BLOCK = 4096
@@ -150,5 +153,73 @@ describe("the fls program", function()
         local bench <close> = support.bench()
         bench:assert_result(bench:flash({ bench:image("disk.img"), "--fls-version", "0.3.0" }),
             { status = 2, message = "are for --method fls" })
+    end)
+end)
+
+describe("fls and a server", function()
+    local scratch, server
+
+    setup(function()
+        scratch = scratches.new()
+        server = web.nginx(scratch, { tls = true })
+    end)
+
+    teardown(function()
+        server:close()
+        scratch:close()
+    end)
+
+    local function publish(path, name)
+        scratch:sh(("cp '%s' 'www/files/%s' && chmod 644 www/files/*"):format(path, name))
+        return server.url .. "/files/" .. name
+    end
+
+    local CURL = { programs = { "/usr/bin/curl" } }
+
+    local function dut_fetch(bench, url, args)
+        local all = { url, "--dut-fetch", "--method", "fls", "--fls-binary-url", STAND_IN, "--cacert", server.cacert }
+        table.move(args or {}, 1, #(args or {}), #all + 1, all)
+        return bench:flash(all)
+    end
+
+    it("is fetched by this host, with its digest", function()
+        local bench <close> = support.bench()
+        local digest = support.sha256(support.read(STAND_IN))
+        local args = { bench:image("disk.img"), "--method", "fls", "--fls-binary-url", publish(STAND_IN, "fls"),
+            "--fls-sha256", digest }
+        bench:assert_result(bench:flash(args), { status = 3, step = "preflash", storage = "untouched",
+            message = "certificate" })
+        table.move({ "--cacert", server.cacert }, 1, 2, #args + 1, args)
+        bench:assert_result(bench:flash(args), { status = 0, storage = "flashed", says = "sha256:" .. digest })
+        args[#args - 2] = ("0"):rep(64)
+        bench:assert_result(bench:flash(args), { status = 3, step = "preflash", message = "--fls-sha256 says" })
+    end)
+
+    it("makes an image that fls fetched by itself written, not verified", function()
+        local bench <close> = support.bench(CURL)
+        local result = dut_fetch(bench, publish(bench:image("disk.img.xz"), "disk.img.xz"))
+        bench:assert_result(result, { status = 0, storage = "flashed", never = { "flashed and verified" },
+            says = "written, not verified (nobody has seen what the board fetched)" })
+        local line = arguments(bench)
+        assert.truthy(line:find("--cacert /tmp/jflash/fetch.ca " .. server.url .. "/files/disk.img.xz ", 1, true), line)
+    end)
+
+    it("lets the digest of an image that is not compressed be compared", function()
+        local bench <close> = support.bench(CURL)
+        local path = bench:image("disk.img")
+        local result = dut_fetch(bench, publish(path, "disk.img"), { "--os-image-checksum", (image.sha256_file(path)) })
+        bench:assert_result(result, { status = 0, storage = "flashed", says = "flashed and verified" })
+        result = dut_fetch(bench, server.url .. "/files/disk.img", { "--os-image-checksum", ("0"):rep(64) })
+        bench:assert_result(result, { status = 5, step = "verify", message = "read-back differs" })
+    end)
+
+    it("refuses what fls would show, or take for something else", function()
+        local bench <close> = support.bench(CURL)
+        local url = publish(bench:image("disk.img.xz"), "disk.raw")
+        bench:assert_result(dut_fetch(bench, url), { status = 2, step = "preflash", storage = "untouched",
+            message = "is xz by its content, and fls goes by a URL's ending" })
+        bench:assert_result(dut_fetch(bench, url, { "--bearer", "the-token" }),
+            { status = 2, step = "prepare_bundle", message = "process list", never = { "the-token" } })
+        bench:assert_result(dut_fetch(bench, url .. "?x=disk.xz"), { status = 2, message = "process list" })
     end)
 end)

@@ -259,6 +259,11 @@ end
 
 local function verify_piece(dut, piece)
     piece.verification = nil
+    if not piece.proof then
+        piece.verification = "nobody has seen what the board fetched"
+        log.warn("%s is not verified: %s", piece.target.device, piece.verification)
+        return
+    end
     local read = read_back.digest(dut, piece.target.device, piece.proof.decoded_bytes)
     piece.read_back_sha256 = read.digest
     if read.why_not then
