@@ -120,26 +120,34 @@ function M.put_cacert(dut, settings)
     return CACERT
 end
 
+-- What the board needs: what is sent stands in a file, and the URL in another.
+local function bring(self, settings)
+    local dut, words = self.dut, nil
+    dut.shell:run("mkdir -p " .. workers.FOLDER)
+    if self.curl then
+        words = "curl -q -K " .. CONFIG
+        put_private(dut, curl_config(self.url, settings), CONFIG)
+        M.put_cacert(dut, settings)
+    else
+        check_wget(self.url, settings)
+        words = "wget -q -O - -- " .. shells.quote(self.url)
+    end
+    put_private(dut, ("echo $$ >%s\nexec %s\n"):format(PID, words), SCRIPT)
+end
+
 --- Brings to the board what it needs to fetch the URL.
 ---@param dut jflash.Dut with a shell
 ---@param url string
 ---@param settings jflash.FetchSettings
 ---@return jflash.BoardFetch to be closed: `local fetch <close> = …`
 function M.open(dut, url, settings)
-    local shell = dut.shell
     local self = setmetatable({ dut = dut, url = url, command = "sh " .. SCRIPT }, Fetch)
-    self.curl = shell:test("command -v curl >/dev/null")
-    shell:run("mkdir -p " .. workers.FOLDER)
-    local words
-    if self.curl then
-        words = "curl -q -K " .. CONFIG
-        put_private(dut, curl_config(url, settings), CONFIG)
-        M.put_cacert(dut, settings)
-    else
-        check_wget(url, settings)
-        words = "wget -q -O - -- " .. shells.quote(url)
+    self.curl = dut.shell:test("command -v curl >/dev/null")
+    local ok, failure = pcall(bring, self, settings)
+    if not ok then
+        Fetch.__close(self, failure) -- what was brought already
+        error(failure, 0)
     end
-    put_private(dut, ("echo $$ >%s\nexec %s\n"):format(PID, words), SCRIPT)
     return self
 end
 
