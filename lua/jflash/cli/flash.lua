@@ -19,6 +19,8 @@ Examples:
   jflash flash --board qemu-arm64 -t boot:boot.img -t root:root.img.zst
   jflash flash --board qemu-arm64 --set power.drive=/tmp/disk.img image.raw.xz
   jflash flash --board qemu-arm64 https://example.org/image.raw.xz
+  jflash flash --board rack-3 --dut-fetch --cacert lab.pem --bearer-file token https://lab/image.raw.xz
+  jflash flash --board rack-3 --method fls --fls-version 0.3.0 image.raw.xz
   xzcat image.raw.xz | jflash flash --board qemu-arm64 -]]
 
 function M.define(command)
