@@ -9,6 +9,8 @@ local runtime = require("jflash.runtime")
 -- What jflash takes from its environment.
 local ENVIRONMENT = {
     { "JFLASH_PATH", "Directories, separated by colons, where Lua modules and scripts are looked for first." },
+    { "JFLASH_BEARER", "The token that is sent where images are fetched, when no option names one." },
+    { "XDG_CACHE_HOME", "Where what was fetched is kept (~/.cache)." },
     { "XDG_CONFIG_HOME", "Where jflash/jflash.yaml and jflash/*.lua of the user lie (~/.config)." },
     { "XDG_STATE_HOME", "Where the runs' folders and the virtual boards' state lie (~/.local/state)." },
     { "XDG_DATA_HOME", "Where bundles that are known by a bare name lie (~/.local/share)." },

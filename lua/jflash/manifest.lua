@@ -16,6 +16,9 @@ local yaml = require("jflash.yaml")
 
 local M = {}
 
+-- What U-Boot loads, in this order.
+M.roles = { "kernel", "initram", "dtb" }
+
 local API_GROUP = "jumpstarter.dev/"
 local API_VERSION = API_GROUP .. "v1alpha1"
 
@@ -211,6 +214,13 @@ end
 local function dtb_entry(self, name)
     local key = ("spec.dtb.variants.%s.file"):format(name)
     return file_entry(self, "dtb", key, self.spec.dtb.variants[name].file, self.spec.dtb.address)
+end
+
+---Where U-Boot loads a role's file to; nil when the manifest does not say.
+---@param role "kernel"|"initram"|"dtb"
+---@return string?
+function Manifest:address(role)
+    return self.spec[role] and self.spec[role].address
 end
 
 ---What U-Boot loads for the variant `name` (unset: the default), in order.

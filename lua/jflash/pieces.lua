@@ -8,6 +8,7 @@ local board_images = require("jflash.source_dut")
 local errors = require("jflash.errors")
 local images = require("jflash.source")
 local log = require("jflash.log")
+local partitions = require("jflash.partition")
 local targets = require("jflash.target")
 local urls = require("jflash.url")
 
@@ -15,7 +16,8 @@ local M = {}
 
 ---@class jflash.Piece
 ---@field key string            names what is offered to the board for it
----@field image string          the image as it was given, a URL without what may be secret
+---@field given string          the image as it was given; a URL may hold secrets
+---@field image string          the same, as it may be shown
 ---@field part string|nil       as given with -t: a target's name, or a partition's label
 ---@field label string|nil      the partition's label; nil for a whole device
 ---@field target_name string    which device, or which device the partition is on
@@ -56,26 +58,40 @@ local function open_source(dut, image)
     return images.open(image, options, dut)
 end
 
---- Opens the images of a run and looks at the beginning of each.
+-- One image may go to several places: it is read, or fetched, once.
+local function source_of(dut, image)
+    for _, piece in ipairs(dut.pieces) do
+        if piece.given == image then
+            return piece.source
+        end
+    end
+    return dut.scope:own(open_source(dut, image), "close the image")
+end
+
+local function open_piece(dut, index, entry)
+    return {
+        key = "image" .. (index > 1 and index or ""),
+        given = entry.image,
+        image = urls.shown(entry.image),
+        part = entry.part,
+        source = source_of(dut, entry.image),
+    }
+end
+
+--- Opens the images of a run and looks at the beginning of each. Repeated, it leaves
+--- alone those that are open: standard input can be read once.
 ---@param dut jflash.Dut
----@return jflash.Piece[]
 function M.open(dut)
     local wanted = dut.options.pieces
     check_inputs(wanted)
-    local pieces = {}
     for index, entry in ipairs(wanted) do
-        pieces[index] = {
-            key = "image" .. (index > 1 and index or ""),
-            image = urls.shown(entry.image),
-            part = entry.part,
-            source = dut.scope:own(open_source(dut, entry.image), "close the image"),
-        }
+        dut.pieces[index] = dut.pieces[index] or open_piece(dut, index, entry)
     end
-    return pieces
 end
 
--- The board's own targets stand before the manifest's.
+-- The board's own targets stand before the manifest's, for its default too.
 local function find_target(dut, name)
+    name = name or dut.manifest.spec.default_target
     local configured = name and dut.board.targets[name]
     if configured then
         return configured.path, name
@@ -88,16 +104,31 @@ local function is_target(dut, name)
 end
 
 -- A partition table that is replaced, and a partition in it: one of the two is lost.
+-- Two names may stand for one path.
 local function refuse_both(pieces)
     local whole = {}
     for _, piece in ipairs(pieces) do
-        whole[piece.target_name] = not piece.label or whole[piece.target_name]
+        local other = whole[piece.target_path]
+        if not piece.label and other then
+            config_error("usage", ("-t %s and -t %s are the same device, %s"):format(
+                other.part, piece.part, piece.target_path))
+        elseif not piece.label then
+            whole[piece.target_path] = piece
+        end
     end
     for _, piece in ipairs(pieces) do
-        if piece.label and whole[piece.target_name] then
+        if piece.label and whole[piece.target_path] then
             config_error("usage", ("target %s is written as a whole, so its partition %q cannot be "
                 .. "written in the same run"):format(piece.target_name, piece.label))
         end
+    end
+end
+
+-- --target says where labels are looked for; a piece that names its target has no use for it.
+local function warn_unused_target(dut, piece)
+    if dut.options.target then
+        log.warn("-t %s names a target by itself: --target %s does not apply to it", piece.part,
+            dut.options.target)
     end
 end
 
@@ -108,9 +139,10 @@ function M.place(dut)
     local chosen = dut.options.target or dut.board.default_target
     for _, piece in ipairs(dut.pieces) do
         local named = is_target(dut, piece.part)
-        if named and dut.options.target then
-            log.warn("-t %s names a target by itself: --target %s is for partitions",
-                piece.part, dut.options.target)
+        if named then
+            warn_unused_target(dut, piece)
+        elseif piece.part then
+            partitions.check_label(piece.part)
         end
         piece.label = not named and piece.part or nil
         piece.target_path, piece.target_name = find_target(dut, named and piece.part or chosen)
@@ -126,25 +158,41 @@ function M.place_name(piece)
     return piece.label and ("partition %q of %s"):format(piece.label, device) or device
 end
 
--- Two names may lead to one disk.
+-- Whether one is a part of the other, whatever names led to them.
+local function overlap(first, second)
+    return first.kernel_name == second.kernel_name or first.kernel_name == second.disk
+        or second.kernel_name == first.disk
+end
+
 local function refuse_overlap(dut)
     for index, piece in ipairs(dut.pieces) do
-        for other = 1, index - 1 do
-            local first, second = dut.pieces[other].target, piece.target
-            if first.disk == second.disk
-                and (first.device == second.device or not (first.label and second.label)) then
-                config_error("target", ("two images for %s: %s and %s"):format(second.disk,
-                    dut.pieces[other].part or "the whole", piece.part or "the whole"))
+        for before = 1, index - 1 do
+            local other = dut.pieces[before]
+            if overlap(other.target, piece.target) then
+                dut.console:fail({ class = "config", code = "target", retry = 0, at = "shell",
+                    message = ("two images for one place: -t %s is %s, -t %s is %s"):format(other.part,
+                        other.target.device, piece.part, piece.target.device) })
             end
         end
     end
+end
+
+-- After a reboot a name may stand for another device: what was done to the first is
+-- not done to that.
+local function same_device(before, now)
+    return before.kernel_name == now.kernel_name and before.size_bytes == now.size_bytes
+        and before.model == now.model
 end
 
 --- Finds each piece's device on the board, all of them before the first write.
 ---@param dut jflash.Dut with a logged-in shell
 function M.resolve(dut)
     for _, piece in ipairs(dut.pieces) do
-        piece.target = targets.resolve(dut, piece.target_name, piece.target_path, piece.label)
+        local target = targets.resolve(dut, piece.target_name, piece.target_path, piece.label)
+        if piece.target and not same_device(piece.target, target) then
+            M.forget_written({ piece })
+        end
+        piece.target = target
     end
     refuse_overlap(dut)
 end

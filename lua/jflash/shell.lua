@@ -15,6 +15,7 @@ local job = require("jflash.job")
 local log = require("jflash.log")
 local paces = require("jflash.pace")
 local sys = require("jflash.sys")
+local uboots = require("jflash.uboot")
 
 local M = {}
 
@@ -88,6 +89,21 @@ local function type_name(self, timeout_s)
     return match
 end
 
+-- Loading once more helps against damage in memory, and against nothing else.
+local function raise_returned(self, match)
+    local output = match.before:gsub("^[^\n]*\n", "", 1)
+    local status = match.captures[1]:match("%d+")
+    local why, before = uboots.reason(output)
+    self.console:fail({
+        code = "boot",
+        at = "uboot",
+        retry = 1,
+        message = ("the boot command returned to U-Boot%s: %s"):format(
+            status and " with status " .. status or "", before and before .. " / " .. why or why),
+        hint = "check spec.bootcmd and the variant's bootcmd in the manifest",
+    })
+end
+
 --- Logs in and prepares the shell for framed commands.
 ---@param timeouts {boot_s: number, login_s: number, command_s: number|nil}  until the login prompt; from there on
 ---@param returned string|nil pattern that shows that the boot command came back
@@ -101,11 +117,7 @@ function Shell:login(timeouts, returned)
             .. "and that kernel, initramfs and device tree belong together",
     })
     if match.index == 2 then
-        self.console:fail({
-            code = "boot",
-            message = "the boot command returned to U-Boot with status " .. match.captures[1],
-            hint = "check spec.bootcmd and the variant's bootcmd in the manifest",
-        })
+        raise_returned(self, match)
     end
     if type_name(self, timeouts.login_s).index ~= 1 then
         self.console:fail({ code = "login", retry = 0, message = "the flasher refused the login",

@@ -16,6 +16,7 @@
     X(job)                                                                                         \
     X(json)                                                                                        \
     X(net)                                                                                         \
+    X(store)                                                                                       \
     X(sys)                                                                                         \
     X(tftp)                                                                                        \
     X(yaml)

@@ -95,7 +95,8 @@ describe("from nginx", function()
 
     it("a redirect is followed, with what was given for that server", function()
         local before = #server:requests()
-        local result = fetched(server.url .. "/moved/x?secret=1", { headers = { "X-Key: the-key" }, bearer = "the-token" })
+        local result = fetched(server.url .. "/moved/x?secret=1",
+            { headers = { "X-Key: the-key" }, bearer = "the-token" })
         assert.equal(DIGEST, result.sha256)
         assert.equal(server.url .. "/files/disk.img", result.redirected_to)
         local last = server:requests(before + 2)[before + 2]
@@ -405,7 +406,9 @@ describe("misuse", function()
             options[key] = value or nil
             assert.has_error(function() download.start(options) end)
         end
-        assert.has_error(function() download.start(setmetatable({ headers = { "A: b\r\nC: d" } }, { __index = good })) end)
+        assert.has_error(function()
+            download.start(setmetatable({ headers = { "A: b\r\nC: d" } }, { __index = good }))
+        end)
         assert.has_error(function() image.open({ download = 5 }) end)
     end)
 end)

@@ -2,10 +2,10 @@
 
 local boards = require("jflash.cli.board")
 local credentials = require("jflash.credentials")
-local duts = require("jflash.dut")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
 local options = require("jflash.cli.options")
+local runner = require("jflash.runner")
 local scripts = require("jflash.scripts")
 local sys = require("jflash.sys")
 local urls = require("jflash.url")
@@ -112,6 +112,9 @@ local function settle(values, pieces, fetch, board)
         preflash = values.preflash,
         target = values.target,
         variant = values.variant,
+        kernel = values.kernel,
+        initram = values.initram,
+        dtb = values.dtb,
         bundle = values.force_flash_bundle,
         os_image_checksum = settle_checksum(values),
         fetch = fetch,
@@ -125,38 +128,6 @@ local function settle(values, pieces, fetch, board)
     }
 end
 
-local function recipe_of(board)
-    if board.recipe then
-        return scripts.load_recipe(board.recipe)
-    end
-    return require("jflash.recipe.flash")
-end
-
--- What failed behind the last step (the power switch) does not undo what was done.
-local function add_result(failure, report)
-    local result = ("the storage is done: %s"):format(report:result())
-    failure.hint = failure.hint and (result .. "; " .. failure.hint) or result
-end
-
--- Runs the recipe and returns the report; the board is released, and its power
--- off, when this returns.
-local function flash(recipe, board, settled)
-    local report
-    local ok, failure = xpcall(function()
-        local dut <close> = duts.new(board, settled)
-        dut:start_run()
-        recipe:run(dut)
-        report = dut.report
-    end, errors.wrap)
-    if not ok and report then
-        add_result(failure, report)
-    end
-    if not ok then
-        error(failure, 0)
-    end
-    return report
-end
-
 --- Runs a recipe with the options of `flash`.
 ---@param values table
 ---@param recipe jflash.Recipe|nil  nil takes the board's, else the stock recipe
@@ -166,8 +137,8 @@ function M.run(values, recipe)
     local fetch = settle_fetch(values, pieces)
     local board = boards.choose(values)
     credentials.add_board(fetch, board)
-    local settled = settle(values, pieces, fetch, board)
-    local report = flash(recipe or recipe_of(board), board, settled)
+    local report = runner.run(recipe or scripts.board_recipe(board), board,
+        settle(values, pieces, fetch, board))
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else

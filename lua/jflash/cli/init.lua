@@ -18,6 +18,7 @@ local M = {}
 local COMMANDS = {
     { "flash", "Flash an image onto a board's storage." },
     { "run", "Run a Lua script, or a recipe with the options of flash." },
+    { "report", "Show what a run did, from the folder that it left." },
     { "console", "A live terminal on a board's console." },
     { "power", "Switch a board's power on or off, or read it." },
     { "boards", "List the boards that are configured or built in." },
@@ -66,6 +67,13 @@ local function asked_for(args)
     end
 end
 
+--- The module of a command.
+---@param name string
+---@return table
+function M.command(name)
+    return require("jflash.cli." .. name:gsub("-", "_"))
+end
+
 -- The parser, with the options of the commands that `wanted` says.
 local function build(wanted)
     local parser = new_parser("jflash",
@@ -84,7 +92,7 @@ local function build(wanted)
         command:help_max_width(80)
         add_help(command)
         if wanted(name) then
-            require("jflash.cli." .. name).define(command)
+            M.command(name).define(command)
         end
     end
     local help = parser:command("help", "Show help for a command."):add_help(false)
@@ -191,7 +199,7 @@ local function run(args)
     credentials.take_environment()
     local values = parse(args)
     log.configure({ format = values.log_format, quiet = values.quiet })
-    return require("jflash.cli." .. values.command).run(values) or 0
+    return M.command(values.command).run(values) or 0
 end
 
 local function indent(text)

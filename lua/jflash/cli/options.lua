@@ -121,6 +121,16 @@ end
 --- A SHA-256 as options take it, in lower case; nil and why not.
 M.sha256 = sha256
 
+--- What U-Boot loads.
+function M.boot_files(command)
+    command:option("--variant", "Which device tree: a name from the manifest's variants.")
+        :argname("NAME")
+    command:option("--kernel", "Your own kernel instead of the bundle's, at the same address.")
+        :argname("FILE")
+    command:option("--initram", "Your own initramfs, as --kernel."):argname("FILE")
+    command:option("--dtb", "Your own device tree blob, as --kernel."):argname("FILE")
+end
+
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
     command:argument("image", "The image: a file, a URL (http, https), or - for standard input; "
@@ -130,8 +140,7 @@ function M.flash(command)
         .. "manifest (repeatable: all in one boot; instead of IMAGE)."):argname("PART:FILE")
         :count("*"):init({})
     command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
-    command:option("--variant", "Which device tree: a name from the manifest's variants.")
-        :argname("NAME")
+    M.boot_files(command)
     command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
         :argname("DIR")
     M.checksum(command)

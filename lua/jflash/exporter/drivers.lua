@@ -59,11 +59,6 @@ end
 ------------------------------------------------------------------------------
 -- Flashers
 
--- Not every jflash has these keys of a board.
-local function to_if_there(key, without)
-    return board_type(key) and to(key) or schema.string({ nullable = true, unused = without })
-end
-
 local function flasher(bundle)
     return {
         part = "flasher",
@@ -72,8 +67,8 @@ local function flasher(bundle)
             variant = to("variant"),
             manifest = to("manifest"),
             default_target = to("default_target"),
-            cache_dir = to_if_there("cache_dir", "bundles are not fetched yet"),
-            cacert = to_if_there("cacert", "images are not fetched by https yet"),
+            cache_dir = to("cache_dir"),
+            cacert = to("cacert"),
             tftp_dir = text({ unused = DIRECTORY }),
             http_dir = text({ unused = DIRECTORY }),
         }),

@@ -15,6 +15,8 @@ local M = {}
 M.FOLDER = "/tmp/jflash"
 
 local FOLDER = M.FOLDER
+-- Seconds in which a process that was killed is gone, unless its device holds it.
+local KILLED_S = 3
 -- Seconds between two looks: a short work is seen early, a long one not disturbed.
 local FIRST_POLL_S, LAST_POLL_S = 0.1, 1
 
@@ -79,6 +81,7 @@ end
 local function raise_stalled(self)
     self.dut.console:fail({
         code = "timeout",
+        at = "shell",
         message = ("%s: no progress for %g s at %d bytes"):format(
             self.what, self.stall_s, self.position),
         hint = "a slow or dying medium? timeouts.write_stall_s and verify_stall_s bound a silence",
@@ -130,11 +133,26 @@ end
 -- then the power switch does.
 local GONE = { panic = true, reset = true, closed = true, silent = true }
 
+-- Whether the process that works on the storage is gone. One that waits for its
+-- device cannot be killed.
+local function is_gone(self)
+    local deadline = job.now() + KILLED_S
+    repeat
+        if not self.shell:test(("test -e /proc/$(cat %s/position 2>/dev/null)/fd/%d"):format(FOLDER,
+            self.descriptor)) then
+            return true
+        end
+        self.dut.console:watch(FIRST_POLL_S)
+    until job.now() >= deadline
+    return false
+end
+
 --- Stops all parts of a script that still runs, so that nothing writes any more.
 function Worker:close()
     if self.running then
-        self.running = false
+        self.running, self.is_stuck = false, true
         self.shell:frame(("kill -KILL -$(cat %s/pid)"):format(FOLDER), { timeout_s = 5, tries = 2 })
+        self.is_stuck = not is_gone(self)
     end
 end
 
@@ -152,6 +170,9 @@ function Worker:__close(failure)
     local caused = scopes.unwind(failure, "stop what works on the board's storage", function()
         self:close()
     end)
+    if self.is_stuck and caused then
+        caused.at = nil -- only the power stops it
+    end
     if caused ~= failure then
         error(caused, 0)
     end
