@@ -23,6 +23,8 @@ Examples:
   jflash flash --board qemu-arm64 --set power.drive=/tmp/disk.img image.raw.xz
   jflash flash --board qemu-arm64 https://example.org/image.raw.xz
   jflash flash --board qemu-arm64 --dry-run image.raw.xz
+  jflash flash --board rack-3 --dut-fetch --cacert lab.pem --bearer-file token https://lab/image.raw.xz
+  jflash flash --board rack-3 --method fls --fls-version 0.3.0 image.raw.xz
   xzcat image.raw.xz | jflash flash --board qemu-arm64 -]]
 
 function M.define(command)
@@ -77,6 +79,14 @@ local function settle_pieces(values)
     return pieces
 end
 
+-- Options of one method mean nothing to another.
+local function check_method(values)
+    local given = values.fls_version or values.fls_binary_url or values.fls_sha256
+    if given and values.method ~= "fls" then
+        refuse("--fls-version, --fls-binary-url and --fls-sha256 are for --method fls")
+    end
+end
+
 -- Makes the secrets known before anything is shown.
 local function settle_fetch(values, pieces)
     for _, piece in ipairs(pieces) do
@@ -97,9 +107,15 @@ local function settle(values, pieces, fetch, board)
     if values.power_off and values.no_power_off then
         refuse("--power-off and --no-power-off exclude each other")
     end
+    if values.dut_fetch and values.force_exporter_http then
+        refuse("--dut-fetch and --force-exporter-http exclude each other")
+    end
+    check_method(values)
     return {
         pieces = pieces,
         method = values.method,
+        dut_fetch = values.dut_fetch,
+        fls = { version = values.fls_version, binary_url = values.fls_binary_url, sha256 = values.fls_sha256 },
         preflash = values.preflash,
         target = values.target,
         variant = values.variant,
