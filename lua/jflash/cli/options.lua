@@ -166,7 +166,6 @@ function M.flash(command)
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")
     command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
         .. "host.")
-    command:flag("--force-exporter-http", "Let the board fetch the image from this host: the default.")
     command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
     command:flag("--no-power-off", "Leave the board running.")
     command:flag("--console-debug", "Show the board's console on stderr.")
