@@ -127,6 +127,7 @@ end
 function Blob:close()
     self.lock:close()
 end
+Blob.__close = Blob.close
 
 --- What the URL last gave: the blob, held, and how the server calls that state.
 ---@param url string
@@ -229,6 +230,7 @@ end
 function Claim:close()
     self.lock:close()
 end
+Claim.__close = Claim.close
 
 -- Blobs and partial files, the one that was used the longest time ago first.
 local function by_last_use(self)
@@ -264,7 +266,7 @@ local function evict(self, entry)
     -- Who waits for the lock finds its file gone and makes another.
     remove(self:file("locks", entry.name))
     lock:close()
-    log.info("cache: %s of %s removed", log.size(entry.size), self.path)
+    log.record(("cache: %s removed"):format(entry.path), { bytes = entry.size })
     return true
 end
 

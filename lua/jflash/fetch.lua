@@ -32,6 +32,7 @@ local PROGRESS_S = 0.5
 ---@field path string       the file that holds it
 ---@field sha256 string|nil known when it is complete
 ---@field from_cache boolean
+---@field is_stale boolean|nil  another content is at the server now: it was told so, and must be opened anew
 ---@field download table|nil  while it is not complete; see jflash.download
 local Fetched = {}
 Fetched.__index = Fetched
@@ -72,6 +73,7 @@ local function raise_failure(self, errno)
     end
     if failure.changed then
         self.claim_holder:discard()
+        self.is_stale = true
     end
     errors.raise({
         class = errno and "host" or "source",

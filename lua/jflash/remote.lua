@@ -73,6 +73,14 @@ local function restart(self)
     start(self)
 end
 
+-- A step that failed because the content changed at the server, and is repeated,
+-- gets the new one.
+local function refresh(self)
+    if self.fetched.is_stale then
+        restart(self)
+    end
+end
+
 --- Opens a URL.
 ---@param url string
 ---@param options {format: string|nil, os_image_checksum: string|nil}
@@ -126,6 +134,7 @@ end
 -- What must have a certain digest is awaited: the digest tells a wrong file from a
 -- damaged image.
 local function prove(self)
+    refresh(self)
     if self.options.os_image_checksum then
         self.fetched:await()
         refuse_digest(self)
@@ -150,6 +159,7 @@ end
 --- Whether it still arrives, and nothing says beforehand what must arrive.
 ---@return boolean
 function Remote:is_streamed()
+    refresh(self)
     return not self.options.os_image_checksum and not self.fetched:is_complete()
 end
 
@@ -165,9 +175,7 @@ local function check_flow(self, settle)
 end
 
 function Remote:deliver(dut, key, decoded)
-    if self.fetched.download and self.fetched.download:progress().failed then
-        restart(self)
-    end
+    refresh(self)
     local content, stream
     if not decoded and self.fetched:is_complete() then
         content = { file = self.fetched.path }

@@ -38,7 +38,7 @@
 
 struct jf_curl {
     void *library; // NULL: not loaded
-#define JF_CURL_MEMBER(name) __typeof__(curl_##name) *name;
+#define JF_CURL_MEMBER(name) __typeof__(curl_##name) *(name);
     JF_CURL_FUNCTIONS(JF_CURL_MEMBER)
 #undef JF_CURL_MEMBER
 };

@@ -198,6 +198,8 @@ static enum jf_code await(struct jf_download *download, condition *holds, uint64
     enum jf_code code = jf_event_open(&waiter.news, err);
     if (code != JF_OK)
         return code;
+    // Taken out again below.
+    // cppcheck-suppress autoVariables
     download->waiters = &waiter;
     while (code == JF_OK && !holds(&download->progress, offset)) {
         pthread_mutex_unlock(&download->lock);

@@ -46,12 +46,11 @@ enum jf_code jf_http_url_parse(const struct jf_curl *curl, const char *text,
         return jf_fail(err, JF_LIMIT, "not enough memory");
     enum jf_code code = JF_OK;
     CURLUcode failed = curl->url_set(handle, CURLUPART_URL, text, 0);
-    if (failed == CURLUE_UNSUPPORTED_SCHEME)
+    if (failed == CURLUE_UNSUPPORTED_SCHEME ||
+        (failed == CURLUE_OK && !read_origin(curl, handle, ret_url)))
         code = jf_fail(err, JF_UNSUPPORTED, "only http:// and https:// can be fetched");
     else if (failed != CURLUE_OK)
         code = jf_fail(err, JF_PROTOCOL, "the URL is malformed");
-    else if (!read_origin(curl, handle, ret_url))
-        code = jf_fail(err, JF_UNSUPPORTED, "only http:// and https:// can be fetched");
     if (code == JF_OK) {
         take_apart(curl, handle, ret_url);
         if (!ret_url->text || !ret_url->shown)

@@ -63,7 +63,8 @@ local function command_line(self, arguments)
 end
 
 local function environment(self)
-    return { HOME = self.dir, XDG_STATE_HOME = self.dir .. "/state", XDG_CONFIG_HOME = self.dir }
+    return { HOME = self.dir, XDG_STATE_HOME = self.dir .. "/state", XDG_CONFIG_HOME = self.dir,
+        XDG_CACHE_HOME = self.dir .. "/cache" }
 end
 
 --- Runs `jflash ARGUMENTS` with this bench's board, to its end.

@@ -54,6 +54,7 @@ http {
         root %DIR/www;
         location /private/ { auth_basic secret; auth_basic_user_file %DIR/passwords; }
         location /bearer/ { if ($http_authorization != "Bearer the-token") { return 401; } }
+        location /both/ { limit_rate 1500k; if ($http_authorization != "Bearer the-token") { return 401; } }
         location /keyed/ { if ($http_x_key != "the-key") { return 403; } }
         location /norange/ { max_ranges 0; }
         location /slow/ { limit_rate 400k; }
@@ -75,10 +76,10 @@ Web.__index = Web
 
 --- Starts nginx. Its files lie below "www" in the scratch folder.
 ---@param scratch table
----@param options {tls: boolean|nil, away: string|nil}|nil
+---@param options {tls: boolean|nil, away: string|nil, host: string|nil}|nil
 function M.nginx(scratch, options)
     options = options or {}
-    local host = assert(net.random_loopback())
+    local host = options.host or assert(net.random_loopback())
     local port = free_port(host)
     local listen = ("listen %s:%d;"):format(host, port)
     if options.tls then
@@ -86,7 +87,7 @@ function M.nginx(scratch, options)
         listen = ("listen %s:%d ssl; ssl_certificate %%DIR/server.pem; ssl_certificate_key %%DIR/server.key;")
             :format(host, port)
     end
-    scratch:sh("mkdir -p www/files www/private www/bearer www/keyed www/norange www/slow; chmod 755 .")
+    scratch:sh("mkdir -p www/files www/private www/bearer www/both www/keyed www/norange www/slow; chmod 755 .")
     scratch:write("passwords", "ann:{PLAIN}open sesame\n")
     local config = NGINX:gsub("%%LISTEN", (listen:gsub("%%", "%%%%"))):gsub("%%AWAY", options.away or "/")
         :gsub("%%HOST", host):gsub("%%DIR", scratch.path)
