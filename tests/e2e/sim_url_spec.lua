@@ -216,7 +216,8 @@ describe("a URL that gives no image", function()
         local wrong = ("0"):rep(64)
         bench:assert_result(bench:flash({ "--os-image-checksum", wrong, url(SLOW) }), { status = 3,
             step = "preflash", cycles = 1, storage = "untouched", says = { digest, wrong } })
-        bench:assert_result(bench:flash({ "--os-image-checksum", digest, url(SLOW) }), { status = 0,
+        support.write(bench:path("SHA256"), digest:upper() .. "  disk.img\n")
+        bench:assert_result(bench:flash({ "--os-image-checksum-file", "SHA256", url(SLOW) }), { status = 0,
             storage = "flashed" })
     end)
 
