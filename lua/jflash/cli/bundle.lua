@@ -12,6 +12,7 @@ local options = require("jflash.cli.options")
 local references = require("jflash.oci.reference")
 local settings = require("jflash.oci.settings")
 local show = require("jflash.oci.show")
+local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
 
 local M = {}
@@ -66,10 +67,27 @@ local function is_reference(values)
     return references.is_one(values.bundle) and not sys.stat(values.bundle)
 end
 
-local function check_folder(path, name)
-    local bundle = bundles.open(path, { manifest = name, strict = true })
+local function check_folder(dir, name)
+    local bundle = bundles.open(dir, { manifest = name, strict = true })
     bundle:check()
-    return bundle.manifest
+    log.info("%s: bundle %s is sound", dir, bundle.manifest.name)
+end
+
+-- Without a folder around it a manifest proves nothing of the files that it names.
+local function say_alone(manifest, why)
+    local names = {}
+    for _, file in ipairs(manifest:all_files()) do
+        names[#names + 1] = file.file
+    end
+    log.info("%s: manifest %s is sound; %s: %s", manifest.source, manifest.name, why,
+        table.concat(names, ", "))
+end
+
+-- The text of a manifest in the program: that of a bundle which has not been built.
+local function stock_manifest(bundle, name)
+    local file = ("bundles/%s/%s"):format(bundle, name)
+    local text = runtime.embedded(file)
+    return text and manifests.parse(text, "@builtin/" .. file, { strict = true })
 end
 
 local function check_reference(values)
@@ -79,10 +97,17 @@ end
 
 local function check(values)
     local info = sys.stat(values.bundle)
-    local manifest = is_reference(values) and check_reference(values)
-        or info and info.type == "file" and manifests.load(values.bundle, { strict = true })
-        or check_folder(values.bundle, values.manifest)
-    log.info("%s: bundle %s is sound", values.bundle, manifest.name)
+    if is_reference(values) then
+        return check_reference(values)
+    elseif info and info.type == "file" then
+        return say_alone(manifests.load(values.bundle, { strict = true }), "not looked for")
+    end
+    local dir = bundles.lookup(values.bundle)
+    local stock = not dir and stock_manifest(values.bundle, values.manifest)
+    if stock then
+        return say_alone(stock, ("bundles/%s/build.sh makes, and has not made here"):format(values.bundle))
+    end
+    return check_folder(dir or bundles.find(values.bundle), values.manifest)
 end
 
 local function print_fields(values, fields, text)
