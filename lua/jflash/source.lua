@@ -42,7 +42,7 @@ end
 ---@param path string
 ---@return boolean
 function M.is_local(path)
-    return path ~= "-" and not urls.scheme(path)
+    return path ~= "-" and not urls.scheme(path) and not path:find("^oci%-layout:")
 end
 
 local function spool(dut)

@@ -32,6 +32,9 @@ struct jf_download_options {
     // whole that has another one is JF_CHECKSUM. NULL: not known.
     const char *sha256;
     struct jf_http_getter getter; // all NULL: jf_http_get
+    // A failure counts also when all bytes that were announced have arrived: what the
+    // getter does behind the last one decides whether they are good.
+    bool to_the_end;
 };
 
 struct jf_download_progress {

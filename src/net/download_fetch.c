@@ -267,7 +267,7 @@ static enum jf_code back_off(struct jf_download *d, const struct jf_http_outcome
 }
 
 static bool is_complete(const struct jf_download *d) {
-    return d->progress.answered && d->progress.total > 0 &&
+    return !d->options.to_the_end && d->progress.answered && d->progress.total > 0 &&
            d->progress.bytes == (uint64_t)d->progress.total;
 }
 

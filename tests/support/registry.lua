@@ -153,6 +153,22 @@ function Registry:put_artifact(repository, tag, files, changes)
     return self:put_manifest(repository, tag, manifest)
 end
 
+--- An image: a manifest with these layers; returns its digest.
+---@param layers table[]  see put_blob
+---@param changes table|nil  of the manifest
+function Registry:put_image(repository, tag, layers, changes)
+    local manifest = {
+        schemaVersion = 2,
+        mediaType = M.MANIFEST,
+        config = self:put_blob(repository, "{}", "application/vnd.oci.empty.v1+json"),
+        layers = layers,
+    }
+    for key, value in pairs(changes or {}) do
+        manifest[key] = value
+    end
+    return (self:put_manifest(repository, tag, manifest))
+end
+
 function Registry:close()
     self.process:close()
 end

@@ -7,6 +7,7 @@ local errors = require("jflash.errors")
 local json = require("jflash.json")
 local log = require("jflash.log")
 local manifest = require("jflash.manifest")
+local oci_images = require("jflash.oci.image")
 local options = require("jflash.cli.options")
 local plans = require("jflash.plan")
 local runner = require("jflash.runner")
@@ -25,6 +26,7 @@ Examples:
   jflash flash --board qemu-arm64 --set manifest=manifest-fit.yaml --variant chain image.raw.xz
   jflash flash --board qemu-arm image.raw.xz
   jflash flash --board qemu-arm64 https://example.org/image.raw.xz
+  jflash flash --board qemu-arm64 oci://quay.io/org/image:1 --file-pattern '*.img.xz'
   jflash flash --board qemu-arm64 --dry-run image.raw.xz
   jflash flash --board rack-3 --dut-fetch --cacert lab.pem --bearer-file token https://lab/image.raw.xz
   jflash flash --board rack-3 --method fls --fls-version 0.3.0 image.raw.xz
@@ -90,6 +92,14 @@ local function check_method(values)
     end
 end
 
+local function check_pattern(values, pieces)
+    for _, piece in ipairs(values.file_pattern and pieces or {}) do
+        if not oci_images.is_one(piece.image) then
+            refuse(("--file-pattern is for images in registries, and %s is none"):format(urls.shown(piece.image)))
+        end
+    end
+end
+
 -- Makes the secrets known before anything is shown.
 local function settle_fetch(values, pieces)
     for _, piece in ipairs(pieces) do
@@ -114,6 +124,7 @@ local function settle(values, pieces, fetch, board)
         refuse("--dut-fetch and --force-exporter-http exclude each other")
     end
     check_method(values)
+    check_pattern(values, pieces)
     return {
         pieces = pieces,
         method = values.method,
@@ -131,6 +142,7 @@ local function settle(values, pieces, fetch, board)
         fetch = fetch,
         plain_http = values.plain_http,
         offline = values.offline,
+        file_pattern = values.file_pattern,
         format = values.format,
         retries = values.retries or board.retries,
         verify = not values.no_verify,

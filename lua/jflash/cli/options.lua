@@ -165,7 +165,7 @@ end
 
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
-    command:argument("image", "The image: a file, a URL (http, https), or - for standard input; "
+    command:argument("image", "The image: a file, a URL (http, https, oci), or - for standard input; "
         .. "raw, xz, gzip, zstd, bzip2 or lz4, told apart by content."):argname("IMAGE"):args("?")
     M.board(command)
     command:option("-t --part", "Write FILE to a partition, by its label, or to a target of the "
@@ -178,6 +178,8 @@ function M.flash(command)
     M.checksum(command)
     M.credentials(command)
     M.registry(command)
+    command:option("--file-pattern", "Of an image in a registry: which file of it, by its name, as *.img.xz "
+        .. "(needed when there are several)."):argname("GLOB")
     command:flag("--dut-fetch", "Let the board fetch the image from its URL by itself; it is hashed "
         .. "there on its way.")
     command:flag("--force-exporter-http", "This host fetches and serves the image: what it does "

@@ -10,7 +10,7 @@ local schema = require("jflash.schema")
 
 local M = {}
 
-local TITLE = "org.opencontainers.image.title"
+M.TITLE = "org.opencontainers.image.title"
 local UNPACK = "io.deis.oras.content.unpack"
 -- What stands in a manifest that has no layers (image specification 1.1).
 local EMPTY = "application/vnd.oci.empty.v1+json"
@@ -34,10 +34,23 @@ end
 ---@field descriptor table
 ---@field name string|nil   of a file: where it goes
 
+--- Whether a layer is an archive of files, and no file by its title.
+---@param layer table  see registry.manifest
+---@return boolean
+function M.is_archive(layer)
+    return is_tar(layer.media_type) and (not layer.annotations[M.TITLE] or layer.annotations[UNPACK] == "true")
+end
+
+--- Whether a layer stands for none (image specification 1.1).
+---@param layer table  see registry.manifest
+---@return boolean
+function M.is_empty(layer)
+    return layer.media_type == EMPTY
+end
+
 local function plan_one(layer, index, name)
-    local title = layer.annotations[TITLE]
-    local archive = is_tar(layer.media_type)
-    if archive and (not title or layer.annotations[UNPACK] == "true") then
+    local title = layer.annotations[M.TITLE]
+    if M.is_archive(layer) then
         return { kind = "archive", descriptor = layer }
     elseif not title then
         return fail(name, ("layer %d (%s) has no title, and is no tar archive"):format(index,
@@ -57,7 +70,7 @@ end
 function M.plan(manifest, name)
     local plan = {}
     for index, layer in ipairs(manifest.layers) do
-        if layer.media_type ~= EMPTY then
+        if not M.is_empty(layer) then
             table.insert(plan, plan_one(layer, index, name))
         end
     end

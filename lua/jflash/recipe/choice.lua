@@ -8,10 +8,10 @@
 -- bundle's folder can be required, behind all others: they replace none of jflash's.
 
 local bundles = require("jflash.bundle")
-local config = require("jflash.config")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
 local recipes = require("jflash.recipe")
+local references = require("jflash.oci.reference")
 local scripts = require("jflash.scripts")
 local sys = require("jflash.sys")
 
@@ -61,7 +61,7 @@ end
 -- The bundle's folder, when it has a recipe. What is wrong with the bundle is said by
 -- the step that opens it.
 local function folder_with_recipe(place)
-    if not place or config.is_reference(place) then
+    if not place or references.is_one(place) and not sys.stat(place) then
         return nil
     end
     local ok, folder = pcall(bundles.find, place)

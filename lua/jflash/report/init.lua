@@ -158,6 +158,8 @@ local function piece_fields(piece)
     local proof = piece.proof or {}
     return {
         image = piece.image,
+        reference = piece.reference,
+        digest = piece.digest,
         format = proof.format,
         target = piece.target_name,
         label = piece.label,
