@@ -7,6 +7,7 @@
 local board_images = require("jflash.source_dut")
 local errors = require("jflash.errors")
 local images = require("jflash.source")
+local lent_images = require("jflash.oci.lent")
 local log = require("jflash.log")
 local oci_images = require("jflash.oci.image")
 local partitions = require("jflash.partition")
@@ -53,8 +54,10 @@ local function open_source(dut, image)
     local options = dut.options
     if options.dut_fetch and urls.is_http(image) then
         return board_images.open(image, options)
+    elseif options.dut_fetch and oci_images.is_one(image) then
+        return lent_images.open(image, dut)
     elseif options.dut_fetch then
-        config_error("usage", ("--dut-fetch: %s is no http or https URL"):format(urls.shown(image)))
+        config_error("usage", ("--dut-fetch: %s is no http, https or oci URL"):format(urls.shown(image)))
     end
     return images.open(image, options, dut)
 end
@@ -82,6 +85,7 @@ local function open_piece(dut, index, entry)
     }
     if not dut.options.dry_run or images.is_local(entry.image) then
         piece.source = source_of(dut, entry, shown)
+        piece.digest = piece.digest or piece.source.digest
     end
     return piece
 end

@@ -5,6 +5,7 @@ local json = require("jflash.json")
 local registries = require("tests.support.registry")
 local scratches = require("tests.support.scratch")
 local support = require("tests.e2e.support")
+local sys = require("jflash.sys")
 
 local TAR = "application/vnd.oci.image.layer.v1.tar"
 local AUTOMOTIVE = "automotive.sdv.cloud.redhat.com/"
@@ -211,5 +212,51 @@ describe("an image of partitions", function()
             bench:assert_result(bench:flash({ reference }), { status = annotations.arch and 2 or 3, power = false,
                 storage = "untouched", message = words })
         end
+    end)
+end)
+
+describe("an image that the board pulls by itself", function()
+    local STAND_IN = assert(sys.realpath("tests/sim/fls-stand-in.sh"))
+    local place, closed
+
+    setup(function()
+        place = scratches.new()
+        closed = registries.start(place, { tls = true, user = "ann", password = "open-sesame" })
+    end)
+
+    teardown(function()
+        closed:close()
+        place:close()
+    end)
+
+    it("needs credentials, which are neither typed nor shown", function()
+        local bench <close> = support.bench({ programs = { "/usr/bin/curl" } })
+        local digest = closed:put_image("org/image", "1", { closed:put_blob("org/image", bench.content) })
+        local result = bench:flash({ ("oci://%s/org/image:1"):format(closed.host), "--dut-fetch", "--method", "fls",
+            "--fls-binary-url", STAND_IN, "--cacert", closed.cacert, "--file-pattern", "*.img", "--run-dir",
+            bench:path("run") }, { env = { OCI_USERNAME = "ann", OCI_PASSWORD = "open-sesame" } })
+        bench:assert_result(result, { status = 0, storage = "flashed", never = { "flashed and verified", "sesame" },
+            says = { digest, "written, not verified (nobody has seen what the board fetched)" } })
+        local arguments = support.read(bench.board.dir .. "/root/tmp/fls-stand-in.args")
+        local wanted = ("--file-pattern *.img oci://%s/org/image@%s /dev/vda"):format(closed.host, digest)
+        assert.truthy(arguments:find(wanted,
+            1, true), arguments)
+        assert.equal("ann:open-sesame\n", support.read(bench.board.dir .. "/root/tmp/fls-stand-in.login"))
+        for _, text in ipairs(bench.board:texts("shell")) do
+            assert.is_nil(text:find("sesame", 1, true), text)
+        end
+        assert.equal("", support.shell(("grep -rl sesame '%s' || :"):format(bench:path("run"))))
+        assert.is_nil(sys.stat(bench.board.dir .. "/root/tmp/jflash/registry.login"))
+    end)
+
+    it("is refused where nobody could do it", function()
+        local bench <close> = support.bench()
+        local reference = ("oci://%s/org/image:1"):format(closed.host)
+        bench:assert_result(bench:flash({ reference, "--dut-fetch" }), { status = 2, power = false,
+            message = "only fls can fetch by itself" })
+        bench:assert_result(bench:flash({ reference, "--dut-fetch", "--method", "fls", "--os-image-checksum",
+            ("0"):rep(64) }), { status = 2, power = false, message = "nobody hashes" })
+        bench:assert_result(bench:flash({ "oci-layout:/nonexistent", "--dut-fetch", "--method", "fls" }),
+            { status = 2, power = false, message = "is on this host" })
     end)
 end)
