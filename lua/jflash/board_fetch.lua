@@ -122,7 +122,8 @@ end
 
 -- What the board needs: what is sent stands in a file, and the URL in another.
 local function bring(self, settings)
-    local dut, words = self.dut, nil
+    local dut = self.dut
+    local words
     dut.shell:run("mkdir -p " .. workers.FOLDER)
     if self.curl then
         words = "curl -q -K " .. CONFIG

@@ -122,7 +122,8 @@ describe("--dut-fetch", function()
         refused({ name = "refuses a web page", path = "/page/", status = 6, message = "is a web page" })
         refused({
             name = "refuses what a compressed image holds", file = "disk.img.xz",
-            content = "QFI\xfb\0\0\0\3" .. ("\0"):rep(1 << 20), status = 6, message = "holds a qcow2 disk", hint = "qemu-img",
+            content = "QFI\xfb\0\0\0\3" .. ("\0"):rep(1 << 20),
+            status = 6, message = "holds a qcow2 disk", hint = "qemu-img",
         })
         refused({
             name = "refuses what the board cannot decode", file = "disk.img.zst",
