@@ -6,7 +6,7 @@
 find_file(ARGPARSE_LUA argparse.lua PATHS /usr/share/lua/5.4 REQUIRED NO_DEFAULT_PATH)
 
 file(GLOB_RECURSE STOCK_FILES CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
-    lua/*.lua scripts/*.lua bundles/*/*.yaml docs/configuration.md)
+    lua/*.lua scripts/*.lua bundles/*/board.yaml bundles/*/manifest*.yaml docs/configuration.md)
 # What every start reads comes first, so that the rest stays out of memory.
 file(GLOB STOCK_FIRST CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} lua/jflash/cli/*.lua)
 list(APPEND STOCK_FIRST lua/jflash/errors.lua lua/jflash/log.lua lua/jflash/nearest.lua

@@ -110,10 +110,11 @@ local function command(options)
     return schema.string(options)
 end
 
+-- Older bundles have the file's name alone.
 local VARIANT = schema.record({
     file = schema.string({ nullable = true, filled = true, check = check_file }),
     bootcmd = command({ nullable = true }),
-}, { nullable = true })
+}, { nullable = true, shorthand = "file" })
 
 local SPEC = schema.record({
     manufacturer = schema.string({ nullable = true }),

@@ -22,7 +22,7 @@ local M = {}
 ---@field label string|nil      the partition's label; nil for a whole device
 ---@field target_name string    which device, or which device the partition is on
 ---@field target_path string
----@field source jflash.Source
+---@field source jflash.Source|nil  nil only in a dry run, which reads local files alone
 ---@field target jflash.Target|nil  from resolve_target on
 ---@field proof table|nil       digests and sizes of what is sent
 ---@field written {bytes: integer, elapsed_s: number}|nil
@@ -69,13 +69,16 @@ local function source_of(dut, image)
 end
 
 local function open_piece(dut, index, entry)
-    return {
+    local piece = {
         key = "image" .. (index > 1 and index or ""),
         given = entry.image,
         image = urls.shown(entry.image),
         part = entry.part,
-        source = source_of(dut, entry.image),
     }
+    if not dut.options.dry_run or images.is_local(entry.image) then
+        piece.source = source_of(dut, entry.image)
+    end
+    return piece
 end
 
 --- Opens the images of a run and looks at the beginning of each. Repeated, it leaves

@@ -125,7 +125,7 @@ M.sha256 = sha256
 function M.boot_files(command)
     command:option("--variant", "Which device tree: a name from the manifest's variants.")
         :argname("NAME")
-    command:option("--kernel", "Your own kernel instead of the bundle's, at the same address.")
+    command:option("--kernel", "Your own kernel, a file or URL, instead of the bundle's, at the same address.")
         :argname("FILE")
     command:option("--initram", "Your own initramfs, as --kernel."):argname("FILE")
     command:option("--dtb", "Your own device tree blob, as --kernel."):argname("FILE")
@@ -164,9 +164,14 @@ function M.flash(command)
     command:flag("--preflash", "Run the bundle's preflash commands for partitions too: they wipe "
         .. "partition tables.")
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")
+    command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
+        .. "host.")
+    command:flag("--force-exporter-http", "Let the board fetch the image from this host: the default.")
     command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
     command:flag("--no-power-off", "Leave the board running.")
     command:flag("--console-debug", "Show the board's console on stderr.")
+    command:flag("--dry-run", "Print what would be done, and do nothing: arguments, bundle and local "
+        .. "images are checked.")
     command:option("--run-dir", "The folder for this run's transcript and log (default: a new one "
         .. "under ~/.local/state/jflash/runs)."):argname("DIR")
     M.wait(command)

@@ -31,7 +31,7 @@ function recipe.prove_source(dut)
     dut.pieces = dut.pieces or {}
     dut.report.pieces = dut.pieces
     pieces.open(dut)
-    dut.image = dut.pieces[1].source
+    dut.image = dut.pieces[1].source -- nil in a dry run for what is not read then
 end
 
 local function open_bundle(dut)
@@ -59,10 +59,6 @@ function recipe.prepare_bundle(dut)
     dut.variant = dut.manifest:variant(options.variant or board.variant)
     boot_files.use_options(dut)
     boot_files.settle(dut)
-    dut.report.bundle = {
-        path = dut.bundle.root, name = dut.manifest.name, variant = dut.variant.name,
-        sha256 = dut.bundle:digest(dut.files),
-    }
     pieces.place(dut)
     writers.check(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
