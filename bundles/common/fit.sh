@@ -21,20 +21,9 @@ fit_node() {
 ITS
 }
 
-# fit_configuration NAME PROPERTIES
-fit_configuration() {
-    cat <<ITS
-        $1 {
-            kernel = "kernel";
-            ramdisk = "initrd";
-            $2
-        };
-ITS
-}
-
 # fit_source KERNEL LOAD INITRD NAME=DTB...: the description that mkimage reads. KERNEL is
 # compressed by lz4 and goes to the address LOAD. Each device tree makes a configuration NAME, the
-# first one the default; "bare" has none.
+# first one the default.
 fit_source() {
     kernel_file=$1 load=$2 initrd_file=$3
     shift 3
@@ -48,9 +37,9 @@ fit_source() {
     done
     printf '    };\n    configurations {\n        default = "%s";\n' "${1%%=*}"
     for pair; do
-        fit_configuration "${pair%%=*}" "fdt = \"fdt-${pair%%=*}\";"
+        name=${pair%%=*}
+        printf '        %s { kernel = "kernel"; ramdisk = "initrd"; fdt = "fdt-%s"; };\n' "$name" "$name"
     done
-    fit_configuration bare ''
     printf '    };\n};\n'
 }
 

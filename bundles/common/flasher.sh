@@ -16,6 +16,13 @@ flasher_packages() {
     done
 }
 
+# flasher_busybox: the same without a kernel, for one that comes from elsewhere.
+flasher_busybox() {
+    unpacked=$tmp/unpacked
+    fetch busybox-static
+    unpack "$tmp"/debs/busybox-static_*.deb "$unpacked"
+}
+
 # flasher_accounts FOLDER: `root` has no password; `flasher`, with the password `flasher`, is the
 # same user behind one. The passwords are in shadow: a passwd entry with none in it is skipped when
 # uid 0 gets its name.

@@ -53,8 +53,9 @@ inputs() {
     (cd "$here" && sha256sum "$@" ../common/*.sh ../common/flasher/*.sh) | sha256sum | cut -d ' ' -f 1
 }
 
-# apt_root: the host's sources and acquire options (proxies, mirrors), everything else our own.
-# The hooks of the host's configuration stay out.
+# apt_root: the host's sources and acquire options (proxies, mirrors), everything else our own. The
+# hooks of the host's configuration stay out. $suite, when set, is a further one of Debian's, which
+# is then preferred.
 apt_root() {
     root=$tmp/apt
     mkdir -p "$root/parts" "$root/sources" "$root/lists/partial" "$root/archives/partial"
@@ -66,8 +67,12 @@ apt_root() {
         sed -E -e '/^Architectures:/d' -e '/^deb/s/arch=[^] ]+//' -e '/^deb/s/\[ *\]//' \
             "$f" >"$root/sources/${f##*/}"
     done
+    [ -z "${suite:-}" ] || printf 'deb [signed-by=%s] %s %s main\n' \
+        /usr/share/keyrings/debian-archive-keyring.gpg http://deb.debian.org/debian "$suite" \
+        >"$root/sources/suite.list"
     {
         apt-config dump | grep '^Acquire'
+        [ -z "${suite:-}" ] || echo "APT::Default-Release \"$suite\";"
         cat <<CONF
 Dir::Etc::main "/dev/null";
 Dir::Etc::parts "$root/parts";
@@ -136,6 +141,7 @@ unpack() {
 # package_list: name and version of all that was fetched.
 package_list() {
     for deb in "$tmp"/debs/*.deb; do
+        [ -e "$deb" ] || continue
         # shellcheck disable=SC2016
         dpkg-deb -W --showformat='${Package} ${Version}\n' "$deb"
     done | LC_ALL=C sort
@@ -155,7 +161,10 @@ modules() {
     sed -n 's/^insmod \([^ ]*\).*/\1/p' "$tmp/modules" | awk '!seen[$0]++' |
         while read -r path; do
             cp "$path" "$dest/"
-            printf '%s\n' "${path##*/}"
+            name=${path##*/}
+            # busybox's insmod may not unpack them.
+            case $name in *.xz) xz -d "$dest/$name" ;; esac
+            printf '%s\n' "${name%.xz}"
         done >"$dest/order"
 }
 

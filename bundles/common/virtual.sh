@@ -40,7 +40,7 @@ done
 
 bundle_begin "$out"
 # shellcheck disable=SC2086
-need apt-get:apt dpkg-deb:dpkg tar:tar cpio:cpio gzip:gzip depmod:kmod modprobe:kmod \
+need apt-get:apt dpkg-deb:dpkg tar:tar cpio:cpio gzip:gzip xz:xz-utils depmod:kmod modprobe:kmod \
     dtc:device-tree-compiler fdtput:device-tree-compiler "$qemu":qemu-system-arm flock:util-linux \
     $more_tools
 [ -r "$uboot" ] || die "missing packages: apt-get install u-boot-qemu"

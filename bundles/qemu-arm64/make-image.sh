@@ -56,7 +56,7 @@ if [ $force = no ] && [ -e "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$s
     exit 0
 fi
 
-need apt-get:apt dpkg-deb:dpkg tar:tar cpio:cpio gzip:gzip depmod:kmod modprobe:kmod \
+need apt-get:apt dpkg-deb:dpkg tar:tar cpio:cpio gzip:gzip xz:xz-utils depmod:kmod modprobe:kmod \
     mke2fs:e2fsprogs e2fsck:e2fsprogs sgdisk:gdisk unshare:util-linux flock:util-linux
 
 workdir "$(dirname "$out")"

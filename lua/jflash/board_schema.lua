@@ -174,4 +174,5 @@ return schema.record({
     timeouts = TIMEOUTS,
     retries = schema.integer({ default = 3, min = 0, max = 100 }),
     recipe = optional_text(),
+    allow_bundle_recipe = schema.boolean({ default = false }),
 }, { check = check_board })

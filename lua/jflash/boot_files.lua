@@ -1,14 +1,16 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- One's own kernel, initramfs or device tree instead of the bundle's. The address
--- stays the manifest's.
+-- One's own kernel, initramfs or device tree instead of the bundle's, from a file or
+-- a URL. The address stays the manifest's.
 --
 --   boot_files.use(dut, "kernel", "/home/me/linux/arch/arm64/boot/Image")
 
 local errors = require("jflash.errors")
+local fetch = require("jflash.fetch")
 local log = require("jflash.log")
 local manifest = require("jflash.manifest")
 local sys = require("jflash.sys")
+local urls = require("jflash.url")
 
 local M = {}
 
@@ -26,6 +28,33 @@ local function check_content(role, path)
     elseif role == "dtb" and file:read(#DTB_MAGIC) ~= DTB_MAGIC then
         refuse(role, path .. " is no device tree blob", "dtc -O dtb makes one of a source")
     end
+end
+
+-- Headers and tokens are meant for the servers of the images; whom to trust holds for all.
+local function fetch_settings(dut, url)
+    local settings = dut.options.fetch or {}
+    for _, piece in ipairs(dut.options.pieces or {}) do
+        if urls.origin(piece.image) == urls.origin(url) then
+            return settings
+        end
+    end
+    return { cacert = settings.cacert, insecure = settings.insecure }
+end
+
+-- Fetches a URL into the cache, where it stays while the run lasts.
+local function fetched_path(dut, role, url)
+    if not urls.is_http(url) then
+        refuse(role, ("%s: fetched is from http:// and https://, not by %s"):format(
+            urls.shown(url), urls.scheme(url)))
+    end
+    urls.keep_secrets(url)
+    local fetched = dut.scope:own(fetch.open(url, {
+        settings = fetch_settings(dut, url),
+        board = dut.board,
+        retries = dut.options.retries,
+        temporary = dut.run:file("fetched-" .. sys.random_hex(4)),
+    }), "close the " .. role)
+    return fetched:await(), fetched.name
 end
 
 -- What is known of a file: where it is now, and its size.
@@ -63,15 +92,25 @@ end
 function M.settle(dut)
     dut.files = dut.bundle:files(dut.variant.name, dut.own_files)
     warn_unused(dut)
+    dut.report.bundle = {
+        path = dut.bundle.root, name = dut.manifest.name, variant = dut.variant.name,
+        sha256 = dut.bundle:digest(dut.files),
+        reference = dut.bundle.reference, digest = dut.bundle.oci_digest,
+    }
 end
 
----Takes a file of one's own. Raises a config error when it cannot be one.
+---Takes a file of one's own. Raises a config error when it cannot be one, and class
+---source when it cannot be fetched.
 ---@param dut jflash.Dut
 ---@param role "kernel"|"initram"|"dtb"
----@param path string
-function M.use(dut, role, path)
+---@param place string a path, or a URL
+function M.use(dut, role, place)
+    local path, shown = place, place
+    if urls.scheme(place) then
+        path, shown = fetched_path(dut, role, place)
+    end
     dut.own_files[role] = inspect(role, path)
-    log.info("%s from %s", role, dut.own_files[role].path)
+    log.info("%s from %s", role, shown)
     if dut.files then
         M.settle(dut)
     end

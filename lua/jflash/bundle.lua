@@ -173,19 +173,30 @@ local function places(name)
 end
 
 ---The folder of a bundle: `place` itself when it is one, else where a bundle of that
----name was built. Raises a config error that says how to build it.
+---name was built; nil when it was not.
 ---@param place string a folder, or a bare name like "qemu-arm64"
----@return string dir
-function M.find(place)
+---@return string? dir
+function M.lookup(place)
     if place:find("/", 1, true) or sys.stat(place) then
         return place
     end
-    local tried = places(place)
-    for _, dir in ipairs(tried) do
+    for _, dir in ipairs(places(place)) do
         if sys.stat(dir .. "/manifest.yaml") then
             return dir
         end
     end
+    return nil
+end
+
+---As lookup. Raises a config error that says how to build it.
+---@param place string
+---@return string dir
+function M.find(place)
+    local dir = M.lookup(place)
+    if dir then
+        return dir
+    end
+    local tried = places(place)
     return errors.raise({
         class = "config",
         code = "missing",

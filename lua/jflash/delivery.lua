@@ -7,6 +7,7 @@ local M = {}
 
 ---@class jflash.Delivery
 ---@field command string  prints the bytes on the board
+---@field is_unseen boolean|nil  they do not come through this host: the board hashes them
 local Delivery = {}
 Delivery.__index = Delivery
 
@@ -51,6 +52,18 @@ end
 ---@return string
 function Delivery:arrival()
     return self.http:arrival(self.name)
+end
+
+--- Raises that the board's download failed.
+---@param dut jflash.Dut
+---@param status integer|nil  of its command
+---@param words string        what that said
+function Delivery:raise_failed(dut, status, words)
+    dut.console:fail({
+        code = "network", at = "shell",
+        message = ("write: the board's download failed (status %s): %s; %s"):format(
+            status, words, self:arrival()),
+    })
 end
 
 function Delivery:__close()

@@ -4,6 +4,7 @@
 -- or a partition, all in one boot. A piece is an image with the place it goes to;
 -- it carries what was done with it, and the report reads that.
 
+local board_images = require("jflash.source_dut")
 local errors = require("jflash.errors")
 local images = require("jflash.source")
 local log = require("jflash.log")
@@ -21,7 +22,7 @@ local M = {}
 ---@field label string|nil      the partition's label; nil for a whole device
 ---@field target_name string    which device, or which device the partition is on
 ---@field target_path string
----@field source jflash.Source
+---@field source jflash.Source|nil  nil only in a dry run, which reads local files alone
 ---@field target jflash.Target|nil  from resolve_target on
 ---@field proof table|nil       digests and sizes of what is sent
 ---@field written {bytes: integer, elapsed_s: number}|nil
@@ -46,6 +47,17 @@ local function check_inputs(wanted)
     end
 end
 
+-- What the board is to fetch by itself must be something that it can.
+local function open_source(dut, image)
+    local options = dut.options
+    if options.dut_fetch and urls.is_http(image) then
+        return board_images.open(image, options)
+    elseif options.dut_fetch then
+        config_error("usage", ("--dut-fetch: %s is no http or https URL"):format(urls.shown(image)))
+    end
+    return images.open(image, options, dut)
+end
+
 -- One image may go to several places: it is read, or fetched, once.
 local function source_of(dut, image)
     for _, piece in ipairs(dut.pieces) do
@@ -53,17 +65,20 @@ local function source_of(dut, image)
             return piece.source
         end
     end
-    return dut.scope:own(images.open(image, dut.options, dut), "close the image")
+    return dut.scope:own(open_source(dut, image), "close the image")
 end
 
 local function open_piece(dut, index, entry)
-    return {
+    local piece = {
         key = "image" .. (index > 1 and index or ""),
         given = entry.image,
         image = urls.shown(entry.image),
         part = entry.part,
-        source = source_of(dut, entry.image),
     }
+    if not dut.options.dry_run or images.is_local(entry.image) then
+        piece.source = source_of(dut, entry.image)
+    end
+    return piece
 end
 
 --- Opens the images of a run and looks at the beginning of each. Repeated, it leaves
@@ -214,6 +229,20 @@ function M.check_size(piece)
     end
 end
 
+--- Makes sure, before the first write, that a piece's image is what can be written:
+--- all of it is proven, or of what can be proven only then, its beginning and its size.
+---@param dut jflash.Dut with a shell
+---@param piece jflash.Piece with a target
+function M.inspect(dut, piece)
+    if not piece.source:is_streamed() then
+        M.prove(piece)
+    elseif piece.source.inspect then
+        piece.source:inspect(dut, piece)
+    else
+        M.check_size(piece)
+    end
+end
+
 --- Waits until a piece's image is proven, and refuses one that does not fit. What
 --- comes from a server while it is written is proven when that has ended.
 ---@param piece jflash.Piece
@@ -223,6 +252,9 @@ function M.prove(piece)
             log.info("waiting until the image is proven")
         end
         piece.proof = piece.source:proof()
+        if not piece.proof then
+            return -- nobody has seen it
+        end
         log.event(("image proven: %s, %s decoded, sha256:%s"):format(piece.proof.format,
             log.size(piece.proof.decoded_bytes), piece.proof.decoded_sha256), piece.proof)
     end

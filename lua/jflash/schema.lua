@@ -89,6 +89,7 @@ function M.map(item, options)
 end
 
 ---A map with the keys of `fields` and no others, unless there is a type `rest` for those.
+---Option `shorthand`: the key that a scalar in the record's place stands for.
 function M.record(fields, options)
     return new("record", options, { fields = fields })
 end
@@ -223,7 +224,19 @@ local function read_fields(context, node, type, path, value)
     return present
 end
 
+-- A scalar as the record that it is short for.
+local function spelt_out(node, key)
+    local entry = { key = key, key_line = node.line, key_column = node.column, value = node }
+    return {
+        kind = "map", entries = { entry }, name = node.name, where = node.where, line = node.line,
+        column = node.column,
+    }
+end
+
 function readers.record(context, node, type, path)
+    if type.shorthand and node.kind == "scalar" then
+        node = spelt_out(node, type.shorthand)
+    end
     if not expect_kind(context, node, "map", path) then
         return nil
     end

@@ -38,6 +38,13 @@ local function check(value, message, code, hint)
     return errors.check(class_of(code), value, message, code, hint)
 end
 
+--- Whether an image can be looked at without taking it away, or asking a server.
+---@param path string
+---@return boolean
+function M.is_local(path)
+    return path ~= "-" and not urls.scheme(path)
+end
+
 local function spool(dut)
     local path = dut.run:file("stdin.image")
     log.info("reading the image from standard input")
@@ -89,6 +96,12 @@ end
 ---@return string
 function Source:format()
     return self.img:format()
+end
+
+--- How large the image is as it is delivered.
+---@return integer bytes
+function Source:delivered_bytes()
+    return self.img:delivered_bytes()
 end
 
 --- Whether all of the image has been read.

@@ -23,6 +23,15 @@ function M.is_http(text)
     return scheme == "http" or scheme == "https"
 end
 
+--- The server that a URL is asked from, as written: scheme, host and port; nil for a
+--- path.
+---@param text string
+---@return string|nil
+function M.origin(text)
+    local scheme, authority = text:match("^(%a[%w+.-]*://)([^/?#]*)")
+    return scheme and (scheme .. authority:gsub("^.*@", "")):lower()
+end
+
 --- The URL without user, password, query and fragment; a path as it is.
 ---@param text string
 ---@return string

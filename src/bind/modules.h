@@ -10,6 +10,7 @@
 #define JF_MODULES(X)                                                                              \
     X(console)                                                                                     \
     X(download)                                                                                    \
+    X(format)                                                                                      \
     X(http)                                                                                        \
     X(image)                                                                                       \
     X(job)                                                                                         \

@@ -2,7 +2,9 @@
 --
 -- One's own kernel, initramfs and device tree instead of the bundle's, from the
 -- command line and from a recipe; and what of the bundle is loaded for a variant.
+local scratches = require("tests.support.scratch")
 local support = require("tests.e2e.support")
+local web = require("tests.support.web")
 
 local BUNDLED = { kernel = "Image", initram = "initramfs.gz", dtb = "board-a.dtb" }
 
@@ -98,6 +100,92 @@ describe("one's own boot files", function()
             status = 0, says = "your dtb goes to 0x4a000000, which this boot command does not name",
         })
         assert.equal(3, #loaded(bench))
+    end)
+end)
+
+describe("boot files from URLs", function()
+    local scratch, server
+
+    setup(function()
+        scratch = scratches.new()
+        server = web.nginx(scratch)
+    end)
+
+    teardown(function()
+        server:close()
+        scratch:close()
+    end)
+
+    -- A URL of a copy of the bundle's kernel, larger by eight bytes.
+    local function served(bench, folder)
+        local name = ("www/%s/Image-%s"):format(folder, bench.mark)
+        scratch:write(name, support.read(bench.board.bundle .. "/data/Image") .. "and more")
+        return ("%s/%s/Image-%s"):format(server.url, folder, bench.mark)
+    end
+
+    -- What the server noted of the last request.
+    local function last_request(path)
+        local found
+        for _, request in ipairs(server:requests(1)) do
+            found = request.path:find(path, 1, true) and request or found
+        end
+        return found
+    end
+
+    it("are fetched before the power is touched, without what is meant for the image's server", function()
+        local bench <close> = support.bench()
+        local url = served(bench, "files")
+        local result = bench:flash({
+            bench:image("disk.img"), "--kernel", url, "--header", "X-Key: the-key", "--bearer", "the-token",
+        })
+        bench:assert_result(result, { status = 0, storage = "flashed", says = "kernel from " .. url })
+        assert.equal(("own/kernel@40400000 %d"):format(size_of(bench, "kernel") + 8), loaded(bench)[1])
+        local request = last_request(bench.mark)
+        assert.same({ "", "" }, { request.key, request.auth })
+    end)
+
+    it("get what the image's server gets, when it is theirs", function()
+        local bench <close> = support.bench()
+        local kernel = served(bench, "keyed")
+        scratch:write("www/files/disk-" .. bench.mark, bench.content)
+        local result = bench:flash({
+            ("%s/files/disk-%s"):format(server.url, bench.mark), "--kernel", kernel, "--header", "X-Key: the-key",
+        })
+        bench:assert_result(result, { status = 0, storage = "flashed", never = { "the-key" } })
+    end)
+
+    it("that are not there end the run before the power is touched", function()
+        local bench <close> = support.bench()
+        local result = bench:flash({ bench:image("disk.img"), "--dtb", server.url .. "/files/none" })
+        bench:assert_result(result, { status = 3, step = "prepare_bundle", cycles = 0, message = "404" })
+        result = bench:flash({ bench:image("disk.img"), "--dtb", "ftp://example.com/a.dtb" })
+        bench:assert_result(result, { status = 2, step = "prepare_bundle", cycles = 0, message = "not by ftp" })
+    end)
+end)
+
+describe("a manifest that is a link to another file of its bundle", function()
+    it("is used under that name, with the files that they share", function()
+        local bench <close> = support.bench(nil, { manifest = "manifest-b.yaml" })
+        support.shell(("cd '%s' && sed 's/default: board-a/default: board-b/' manifest.yaml >data/b.yaml && "
+            .. "ln -s data/b.yaml manifest-b.yaml"):format(bench.board.bundle))
+        bench:assert_result(bench:flash({ bench:image("disk.img") }), { status = 0, storage = "flashed" })
+        assert.equal("data/board-b.dtb", bench.board:log("boot")[1].dtb)
+    end)
+end)
+
+describe("a boot command that U-Boot does not know", function()
+    it("is told by its words, whatever comes behind it", function()
+        local bench <close> = support.bench()
+        local result = bench:run_recipe([[
+            recipe:before("boot", function(dut)
+                dut.variant.bootcmd = "unlz4 0x40400000 0x58000000 0x4000000; "
+                    .. "imxtract 0x40400000 initrd 0x5c000000; booti 0x58000000 0x5c000000:10 0x4a000000"
+            end)
+        ]], { bench:image("disk.img") })
+        bench:assert_result(result, {
+            status = 5, step = "login", cycles = 1, storage = "untouched",
+            message = { "returned to U-Boot with status 1", "Unknown command 'imxtract'" },
+        })
     end)
 end)
 

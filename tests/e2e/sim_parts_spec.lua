@@ -225,7 +225,7 @@ describe("a label", function()
             name = "that is unknown lists those that exist, and nothing is written or retried",
             pieces = { { "boot" }, { "rootfs" } }, disks = boot_root_data(), config = { retries = 3 },
             status = 5, step = "resolve_target", message = { 'no partition with the label "rootfs"',
-                '/dev/vda1 ("boot")', '/dev/vda2 ("root")' },
+                '/dev/vda1 ("boot")', '/dev/vda2 ("root")' }, never = { "trying again" },
         },
         {
             name = "that only another disk has is unknown", pieces = { { "boot" } }, config = { retries = 3 },

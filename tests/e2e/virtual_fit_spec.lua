@@ -99,7 +99,7 @@ describe("a FIT", function()
     end
 
     it("that U-Boot answers with a reset is reported as one", function()
-        local said = fails("bootm 0x50000000#bare")
+        local said = fails("bootm 0x50000000:kernel 0x50000000:initrd")
         assert.truthy(said:find("the board reset: a U-Boot banner came", 1, true), said)
         assert.truthy(said:find("FDT and ATAGS support not compiled in", 1, true), said)
     end)

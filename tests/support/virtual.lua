@@ -31,7 +31,9 @@ function M.bench(board)
     }, Bench)
 end
 
-local function program()
+--- The program under test.
+---@return string
+function M.program()
     return assert(sys.realpath(os.getenv("JFLASH_PROGRAM") or "build/jflash"))
 end
 
@@ -54,7 +56,7 @@ function M.bundle(board)
 end
 
 local function command_line(self, arguments)
-    local argv = { program() }
+    local argv = { M.program() }
     table.move(arguments, 1, #arguments, 2, argv)
     table.move(self:board_options(), 1, #self:board_options(), #argv + 1, argv)
     return argv

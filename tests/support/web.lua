@@ -76,10 +76,10 @@ Web.__index = Web
 
 --- Starts nginx. Its files lie below "www" in the scratch folder.
 ---@param scratch table
----@param options {tls: boolean|nil, away: string|nil}|nil
+---@param options {tls: boolean|nil, away: string|nil, host: string|nil}|nil
 function M.nginx(scratch, options)
     options = options or {}
-    local host = assert(net.random_loopback())
+    local host = options.host or assert(net.random_loopback())
     local port = free_port(host)
     local listen = ("listen %s:%d;"):format(host, port)
     if options.tls then

@@ -26,10 +26,10 @@ done
 hostname -F /etc/hostname
 ip link set lo up
 
-# The login goes to the real terminal behind /dev/console, which can do job control and Ctrl-C.
+# 0: at the speed that the kernel has set. The login goes to the real terminal behind /dev/console, which can do job control and Ctrl-C.
 tty=$(sed 's/.* //' /sys/class/tty/console/active)
 cat >/etc/inittab <<INITTAB
-${tty:-console}::respawn:/sbin/getty -L 115200 ${tty:-console} vt100
+${tty:-console}::respawn:/sbin/getty -L 0 ${tty:-console} vt100
 ::ctrlaltdel:/sbin/reboot
 ::shutdown:/bin/sync
 INITTAB

@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local bundles = require("jflash.bundle")
+local checks = require("jflash.cli.bundle_check")
 local caches = require("jflash.cache")
 local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
 local json = require("jflash.json")
 local log = require("jflash.log")
-local manifests = require("jflash.manifest")
 local oci = require("jflash.oci.bundle")
 local options = require("jflash.cli.options")
 local references = require("jflash.oci.reference")
@@ -24,14 +24,15 @@ list    shows the bundles in the cache
 pull    fetches a bundle into the cache, or into the folder TO
 
 Examples:
-  jflash bundle check bundles/qemu-arm64
+  jflash bundle check build/bundles/qemu-arm64
+  jflash bundle check --manifest manifest-fit.yaml qemu-arm64
   jflash bundle pull quay.io/org/bundle:1 --lock
   jflash bundle inspect oci://quay.io/org/bundle:1 --format json]]
 
 function M.define(command)
     command:argument("action"):choices({ "check", "inspect", "list", "pull" })
-    command:argument("bundle", "The bundle: a folder, a manifest alone (check), or a reference to "
-        .. "a registry."):argname("BUNDLE"):args("?")
+    command:argument("bundle", "The bundle: a folder, its name, a manifest alone (check), or a "
+        .. "registry's reference."):argname("BUNDLE"):args("?")
     command:argument("to", "pull: the folder to make."):argname("TO"):args("?")
     command:option("--manifest", "The manifest's name inside the folder.")
         :argname("NAME"):default("manifest.yaml")
@@ -66,23 +67,13 @@ local function is_reference(values)
     return references.is_one(values.bundle) and not sys.stat(values.bundle)
 end
 
-local function check_folder(path, name)
-    local bundle = bundles.open(path, { manifest = name, strict = true })
-    bundle:check()
-    return bundle.manifest
-end
-
-local function check_reference(values)
-    local pulled <close> = oci.pull(values.bundle, place(values))
-    return check_folder(pulled.path, values.manifest)
-end
-
 local function check(values)
-    local info = sys.stat(values.bundle)
-    local manifest = is_reference(values) and check_reference(values)
-        or info and info.type == "file" and manifests.load(values.bundle, { strict = true })
-        or check_folder(values.bundle, values.manifest)
-    log.info("%s: bundle %s is sound", values.bundle, manifest.name)
+    if is_reference(values) then
+        local pulled <close> = oci.pull(values.bundle, place(values))
+        checks.folder(pulled.path, values.manifest)
+    else
+        checks.place(values.bundle, values.manifest)
+    end
 end
 
 local function print_fields(values, fields, text)

@@ -1,12 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local boards = require("jflash.cli.board")
+local choice = require("jflash.recipe.choice")
 local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
+local json = require("jflash.json")
 local log = require("jflash.log")
+local manifest = require("jflash.manifest")
 local options = require("jflash.cli.options")
+local plans = require("jflash.plan")
 local runner = require("jflash.runner")
-local scripts = require("jflash.scripts")
 local sys = require("jflash.sys")
 local urls = require("jflash.url")
 
@@ -18,7 +21,13 @@ Examples:
   jflash flash --board qemu-arm64 --target mmc image.raw.xz
   jflash flash --board qemu-arm64 -t boot:boot.img -t root:root.img.zst
   jflash flash --board qemu-arm64 --set power.drive=/tmp/disk.img image.raw.xz
+  jflash flash --board qemu-arm64 --kernel arch/arm64/boot/Image image.raw.xz
+  jflash flash --board qemu-arm64 --set manifest=manifest-fit.yaml --variant chain image.raw.xz
+  jflash flash --board qemu-arm image.raw.xz
   jflash flash --board qemu-arm64 https://example.org/image.raw.xz
+  jflash flash --board qemu-arm64 --dry-run image.raw.xz
+  jflash flash --board rack-3 --dut-fetch --cacert lab.pem --bearer-file token https://lab/image.raw.xz
+  jflash flash --board rack-3 --method fls --fls-version 0.3.0 image.raw.xz
   xzcat image.raw.xz | jflash flash --board qemu-arm64 -]]
 
 function M.define(command)
@@ -73,10 +82,21 @@ local function settle_pieces(values)
     return pieces
 end
 
+-- Options of one method mean nothing to another.
+local function check_method(values)
+    local given = values.fls_version or values.fls_binary_url or values.fls_sha256
+    if given and values.method ~= "fls" then
+        refuse("--fls-version, --fls-binary-url and --fls-sha256 are for --method fls")
+    end
+end
+
 -- Makes the secrets known before anything is shown.
 local function settle_fetch(values, pieces)
     for _, piece in ipairs(pieces) do
         urls.keep_secrets(piece.image)
+    end
+    for _, role in ipairs(manifest.roles) do
+        urls.keep_secrets(values[role] or "")
     end
     local fetch, warnings = credentials.settle(values)
     for _, warning in ipairs(warnings) do
@@ -90,9 +110,15 @@ local function settle(values, pieces, fetch, board)
     if values.power_off and values.no_power_off then
         refuse("--power-off and --no-power-off exclude each other")
     end
+    if values.dut_fetch and values.force_exporter_http then
+        refuse("--dut-fetch and --force-exporter-http exclude each other")
+    end
+    check_method(values)
     return {
         pieces = pieces,
         method = values.method,
+        dut_fetch = values.dut_fetch,
+        fls = { version = values.fls_version, binary_url = values.fls_binary_url, sha256 = values.fls_sha256 },
         preflash = values.preflash,
         target = values.target,
         variant = values.variant,
@@ -100,6 +126,7 @@ local function settle(values, pieces, fetch, board)
         initram = values.initram,
         dtb = values.dtb,
         bundle = values.force_flash_bundle,
+        allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
         os_image_checksum = settle_checksum(values),
         fetch = fetch,
         plain_http = values.plain_http,
@@ -114,6 +141,13 @@ local function settle(values, pieces, fetch, board)
     }
 end
 
+-- Prints what would be done.
+local function show_plan(recipe, board, settled)
+    local plan = plans.make(recipe, board, settled)
+    sys.write(1, log.is_json() and json.encode(plan) .. "\n" or plans.text(plan))
+    return 0
+end
+
 --- Runs a recipe with the options of `flash`.
 ---@param values table
 ---@param recipe jflash.Recipe|nil  nil takes the board's, else the stock recipe
@@ -123,8 +157,15 @@ function M.run(values, recipe)
     local fetch = settle_fetch(values, pieces)
     local board = boards.choose(values)
     credentials.add_board(fetch, board)
-    local report = runner.run(recipe or scripts.board_recipe(board), board,
-        settle(values, pieces, fetch, board))
+    local settled = settle(values, pieces, fetch, board)
+    recipe = choice.choose(recipe, board, settled)
+    if values.force_exporter_http then
+        log.info("--force-exporter-http is what jflash does anyway: the image goes through this host")
+    end
+    if values.dry_run then
+        return show_plan(recipe, board, settled)
+    end
+    local report = runner.run(recipe, board, settled)
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else

@@ -157,7 +157,7 @@ M.sha256 = sha256
 function M.boot_files(command)
     command:option("--variant", "Which device tree: a name from the manifest's variants.")
         :argname("NAME")
-    command:option("--kernel", "Your own kernel instead of the bundle's, at the same address.")
+    command:option("--kernel", "Your own kernel, a file or URL, instead of the bundle's, at the same address.")
         :argname("FILE")
     command:option("--initram", "Your own initramfs, as --kernel."):argname("FILE")
     command:option("--dtb", "Your own device tree blob, as --kernel."):argname("FILE")
@@ -178,18 +178,32 @@ function M.flash(command)
     M.checksum(command)
     M.credentials(command)
     M.registry(command)
+    command:flag("--dut-fetch", "Let the board fetch the image from its URL by itself; it is hashed "
+        .. "there on its way.")
+    command:flag("--force-exporter-http", "This host fetches and serves the image: what it does "
+        .. "anyway.")
     command:option("--format", "Take IMAGE for this format whatever its content says; raw writes "
         .. "it as it is."):choices({ "raw", "xz", "gzip", "zstd", "bzip2", "lz4" })
     command:option("--retries", "Tries after the first, for what can pass by itself (default: the "
         .. "board's, 3)."):argname("N"):convert(whole_number)
-    command:option("--method", "How to write (default: shell).")
-        :choices(require("jflash.write").names)
+    command:option("--method", "How to write: shell (the default) needs a busybox on the board; fls "
+        .. "runs the program of that name there."):choices(require("jflash.write").names)
+    command:option("--fls-version", "The release of fls to run (default: "
+        .. require("jflash.fls_program").DEFAULT_VERSION .. "); '' takes the copy that is installed "
+        .. "on this host."):argname("V")
+    command:option("--fls-binary-url", "Another fls program for the board: a URL, or a file."):argname("URL")
+    command:option("--fls-sha256", "The SHA-256 that the fls program must have; needed for a URL.")
+        :argname("HEX"):convert(sha256)
     command:flag("--preflash", "Run the bundle's preflash commands for partitions too: they wipe "
         .. "partition tables.")
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")
+    command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
+        .. "host.")
     command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
     command:flag("--no-power-off", "Leave the board running.")
     command:flag("--console-debug", "Show the board's console on stderr.")
+    command:flag("--dry-run", "Print what would be done, and do nothing: arguments, bundle and local "
+        .. "images are checked.")
     command:option("--run-dir", "The folder for this run's transcript and log (default: a new one "
         .. "under ~/.local/state/jflash/runs)."):argname("DIR")
     M.wait(command)

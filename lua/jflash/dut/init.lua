@@ -43,7 +43,8 @@ local function console_name(board)
     return device == "power" and board.name or device:match("[^/]+$")
 end
 
---- Takes the board: its lock, its power driver, its console (not yet opened).
+--- Takes the board: its lock (not for a dry run), its power driver, its console (not
+--- yet opened).
 ---@param board table   see jflash.config
 ---@param options table power_off, retries, wait_s, console_debug, run_dir: see cli/flash.lua
 ---@param report jflash.Report|nil  nil makes a new one
@@ -59,10 +60,12 @@ function M.new(board, options, report)
         scope = scopes.new(),
     }, Dut)
     self.power = powers.open(board.power, { name = board.name, warn = log.warn })
-    self.scope:own(lock.take(lock.board_name(board, self.power), {
-        wait_s = options.wait_s,
-        what = "board " .. board.name,
-    }))
+    if not options.dry_run then
+        self.scope:own(lock.take(lock.board_name(board, self.power), {
+            wait_s = options.wait_s,
+            what = "board " .. board.name,
+        }))
+    end
     self.console = consoles.new(board.console, console_name(board))
     self.console:set_debug(options.console_debug or false)
     self.scope:own(self.console, "close the console")
@@ -125,22 +128,23 @@ function Dut:power_cycle()
 end
 
 --- A kernel of one's own instead of the bundle's, from the next `load` on; its
---- address is the manifest's. Raises a config error when the file cannot be one.
----@param path string
-function Dut:use_kernel(path)
-    boot_files.use(self, "kernel", path)
+--- address is the manifest's. Raises a config error when the file cannot be one, and
+--- class source when it cannot be fetched.
+---@param place string a path, or a URL
+function Dut:use_kernel(place)
+    boot_files.use(self, "kernel", place)
 end
 
 --- An initramfs of one's own, as use_kernel.
----@param path string
-function Dut:use_initram(path)
-    boot_files.use(self, "initram", path)
+---@param place string
+function Dut:use_initram(place)
+    boot_files.use(self, "initram", place)
 end
 
 --- A device tree of one's own, as use_kernel.
----@param path string
-function Dut:use_dtb(path)
-    boot_files.use(self, "dtb", path)
+---@param place string
+function Dut:use_dtb(place)
+    boot_files.use(self, "dtb", place)
 end
 
 function Dut:__close(failure)

@@ -63,9 +63,9 @@ local function start(repository, one)
 end
 
 -- Begins with one that is not in the cache; nil when it turned out to be there.
-local function begin(repository, descriptor, held)
+local function begin(repository, descriptor, held, meanwhile)
     local cache = repository.cache
-    local claim = cache:claim(descriptor.digest, descriptor.digest)
+    local claim = cache:claim(descriptor.digest, descriptor.digest, meanwhile)
     local blob = find(cache, descriptor) -- another run may have brought it meanwhile
     if blob then
         claim:close()
@@ -187,7 +187,9 @@ function Fetcher:run()
     self:make_room()
     while #self.wanted > 0 or #self.active > 0 do
         while #self.wanted > 0 and #self.active < AT_A_TIME do
-            table.insert(self.active, begin(self.repository, table.remove(self.wanted), self.held))
+            table.insert(self.active, begin(self.repository, table.remove(self.wanted), self.held, function()
+                self:advance()
+            end))
         end
         self:advance()
         self:show()

@@ -32,7 +32,7 @@ function recipe.prove_source(dut)
     dut.pieces = dut.pieces or {}
     dut.report.pieces = dut.pieces
     pieces.open(dut)
-    dut.image = dut.pieces[1].source
+    dut.image = dut.pieces[1].source -- nil in a dry run for what is not read then
 end
 
 local function open_bundle(dut)
@@ -64,11 +64,8 @@ function recipe.prepare_bundle(dut)
     dut.variant = dut.manifest:variant(options.variant or board.variant)
     boot_files.use_options(dut)
     boot_files.settle(dut)
-    dut.report.bundle = {
-        path = dut.bundle.root, name = dut.manifest.name, variant = dut.variant.name,
-        sha256 = dut.bundle:digest(dut.files), reference = dut.bundle.reference, digest = dut.bundle.oci_digest,
-    }
     pieces.place(dut)
+    writers.check(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
     for _, piece in ipairs(dut.pieces) do
         log.info("%s goes to %s", piece.image, pieces.place_name(piece))
@@ -229,12 +226,9 @@ end
 ---@param dut jflash.Dut
 function recipe.preflash(dut)
     for _, piece in ipairs(dut.pieces) do
-        if piece.source:is_streamed() then
-            pieces.check_size(piece)
-        else
-            pieces.prove(piece)
-        end
+        pieces.inspect(dut, piece)
     end
+    writers.prepare(dut)
     if dut.options.preflash or pieces.are_whole(dut.pieces) then
         run_preflash(dut)
     elseif #dut.manifest.spec.preflash_commands > 0 then
@@ -280,6 +274,11 @@ end
 
 local function verify_piece(dut, piece)
     piece.verification = nil
+    if not piece.proof then
+        piece.verification = "nobody has seen what the board fetched"
+        log.warn("%s is not verified: %s", piece.target.device, piece.verification)
+        return
+    end
     local read = read_back.digest(dut, piece.target.device, piece.proof.decoded_bytes)
     piece.read_back_sha256 = read.digest
     dut.report:add_bytes(read.digest and piece.proof.decoded_bytes or 0)

@@ -202,9 +202,11 @@ end
 
 --- Runs all steps. Raises the failure that could not be repaired by trying again.
 ---@param dut jflash.Dut
-function Recipe:run(dut)
+---@param before string|nil  only the steps before this one
+function Recipe:run(dut, before)
     local position, used = 1, { total = 0, by_kind = {} }
-    while position <= #self.order do
+    local last = before and assert(index_of(self.order, before), before) - 1 or #self.order
+    while position <= last do
         local failure = attempt(self, self.order[position], dut)
         if not failure then
             position = position + 1
