@@ -99,6 +99,14 @@ static int registry_check_name(lua_State *L) {
     return jf_bind_result(L, jf_place_check(jf_check_text(L, 1), &err), &err);
 }
 
+static int registry_link(lua_State *L) {
+    const char *from = jf_check_text(L, 1);
+    const char *dir = jf_check_text(L, 2);
+    const char *name = jf_check_text(L, 3);
+    struct jf_error err;
+    return jf_bind_result(L, jf_place_link(from, dir, name, &err), &err);
+}
+
 static int registry_place(lua_State *L) {
     const char *from = jf_check_text(L, 1);
     const char *dir = jf_check_text(L, 2);
@@ -245,6 +253,7 @@ static const luaL_Reg functions[] = {
     {"manifest", jf_registry_push_manifest},
     {"check_name", registry_check_name},
     {"place", registry_place},
+    {"link", registry_link},
     {"open", registry_open},
     {NULL, NULL},
 };

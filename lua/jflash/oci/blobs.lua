@@ -113,7 +113,9 @@ local function finish(repository, one, held)
     elseif not result then
         fail(repository, one, message, code, errno)
     end
-    held[one.descriptor.digest] = one.claim:store(result)
+    local blob = one.claim:store(result)
+    blob.is_proven = true -- it has just been hashed
+    held[one.descriptor.digest] = blob
     stop(one)
     return true
 end
@@ -206,7 +208,8 @@ end
 --- Fetches what is not in the cache yet.
 ---@param repository jflash.OciRepository
 ---@param descriptors {digest: string, size: integer}[]
----@return table<string, jflash.Blob> by digest; each held, to be closed
+---@return table<string, jflash.Blob> by digest; each held, to be closed; `is_proven`: its
+---  digest was compared just now
 function M.fetch(repository, descriptors)
     local fetcher = new_fetcher(repository, descriptors)
     local ok, reason = xpcall(fetcher.run, errors.wrap, fetcher)
