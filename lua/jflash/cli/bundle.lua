@@ -9,7 +9,6 @@ local json = require("jflash.json")
 local log = require("jflash.log")
 local oci = require("jflash.oci.bundle")
 local options = require("jflash.cli.options")
-local references = require("jflash.oci.reference")
 local settings = require("jflash.oci.settings")
 local show = require("jflash.oci.show")
 local sys = require("jflash.sys")
@@ -63,12 +62,8 @@ local function place(values)
     return settings.settle(fetch, values, board), board
 end
 
-local function is_reference(values)
-    return references.is_one(values.bundle) and not sys.stat(values.bundle)
-end
-
 local function check(values)
-    if is_reference(values) then
+    if bundles.is_remote(values.bundle) then
         local pulled <close> = oci.pull(values.bundle, place(values))
         checks.folder(pulled.path, values.manifest)
     else
@@ -81,7 +76,7 @@ local function print_fields(values, fields, text)
 end
 
 local function inspect(values)
-    if is_reference(values) then
+    if bundles.is_remote(values.bundle) then
         print_fields(values, show.reference(oci.look_up(values.bundle, place(values))), show.reference_text)
     else
         local bundle = bundles.open(bundles.find(values.bundle), { manifest = values.manifest })
