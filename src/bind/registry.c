@@ -28,11 +28,11 @@ static int registry_parse(lua_State *L) {
         return jf_bind_fail(L, &err);
     jf_reference_text(&reference, text);
     const char *const fields[][2] = {
-        {"kind", kinds[reference.kind]}, {"text", text},         {"host", reference.host},
-        {"name", reference.name},        {"tag", reference.tag}, {"digest", reference.digest},
-        {"path", reference.path},
+        {"kind", kinds[reference.kind]}, {"host", reference.host},     {"name", reference.name},
+        {"tag", reference.tag},          {"digest", reference.digest}, {"path", reference.path},
     };
     lua_createtable(L, 0, 7);
+    jf_set_string(L, "text", text);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         jf_set_string(L, fields[i][0], fields[i][1][0] ? fields[i][1] : NULL);
     return 1;

@@ -171,7 +171,7 @@ static enum jf_code place(const struct copy *copy, const char *dir, put_function
         return code;
     char *parts = strdup(copy->name);
     int folder = -1;
-    const char *last = NULL;
+    const char *last = "";
     if (!parts)
         return jf_fail(err, JF_LIMIT, "not enough memory");
     code = open_parent(dir, parts, &folder, &last, err);
