@@ -16,6 +16,9 @@ local yaml = require("jflash.yaml")
 
 local M = {}
 
+-- What U-Boot loads, in this order.
+M.roles = { "kernel", "initram", "dtb" }
+
 local API_GROUP = "jumpstarter.dev/"
 local API_VERSION = API_GROUP .. "v1alpha1"
 
@@ -50,6 +53,14 @@ local function check_file(file)
 end
 
 M.check_file = check_file
+
+-- U-Boot is told the name, and takes it for what it looks like: words, variables,
+-- another host's name before a colon.
+local function check_loaded(file)
+    local odd = file:match("[^%w%._/+@=,~-]")
+    return check_file(file) or odd and ("%s has a character that U-Boot's command line takes apart: %s"):format(
+        schema.quoted(file), schema.quoted(odd)) or nil
+end
 
 local function check_target(path)
     if path:find("%c") or path:sub(1, 1) ~= "/" or path:match("^/sys/class/block#$") then
@@ -95,7 +106,7 @@ local function check_spec(spec)
 end
 
 local function file_name()
-    return schema.string({ required = true, filled = true, check = check_file })
+    return schema.string({ required = true, filled = true, check = check_loaded })
 end
 
 local function loaded_file(options)
@@ -107,10 +118,11 @@ local function command(options)
     return schema.string(options)
 end
 
+-- Older bundles have the file's name alone.
 local VARIANT = schema.record({
-    file = schema.string({ nullable = true, filled = true, check = check_file }),
+    file = schema.string({ nullable = true, filled = true, check = check_loaded }),
     bootcmd = command({ nullable = true }),
-}, { nullable = true })
+}, { nullable = true, shorthand = "file" })
 
 local SPEC = schema.record({
     manufacturer = schema.string({ nullable = true }),
@@ -121,7 +133,7 @@ local SPEC = schema.record({
         type = schema.enum({ "busybox" }, { nullable = true }),
         login_prompt = schema.string({ default = "login:", filled = true }),
         username = schema.string({ nullable = true }),
-        password = schema.string({ nullable = true }),
+        password = schema.string({ nullable = true, secret = true }),
         prompt = schema.string({ default = "#", filled = true }),
     }),
     default_target = schema.string({ nullable = true }),
@@ -142,6 +154,9 @@ local MANIFEST = schema.record({
     metadata = schema.record({ name = schema.string({ required = true, filled = true }) }, { required = true }),
     spec = SPEC,
 })
+
+---The type of a manifest's tree, for jflash.schema.
+M.schema = MANIFEST
 
 local function refuse_choice(self, what, name, choices)
     local text = #choices > 0 and table.concat(choices, ", ") or "none"
@@ -208,6 +223,13 @@ end
 local function dtb_entry(self, name)
     local key = ("spec.dtb.variants.%s.file"):format(name)
     return file_entry(self, "dtb", key, self.spec.dtb.variants[name].file, self.spec.dtb.address)
+end
+
+---Where U-Boot loads a role's file to; nil when the manifest does not say.
+---@param role "kernel"|"initram"|"dtb"
+---@return string?
+function Manifest:address(role)
+    return self.spec[role] and self.spec[role].address
 end
 
 ---What U-Boot loads for the variant `name` (unset: the default), in order.

@@ -4,17 +4,20 @@
 -- or a partition, all in one boot. A piece is an image with the place it goes to;
 -- it carries what was done with it, and the report reads that.
 
+local board_images = require("jflash.source_dut")
 local errors = require("jflash.errors")
 local images = require("jflash.source")
 local log = require("jflash.log")
 local partitions = require("jflash.partition")
 local targets = require("jflash.target")
+local urls = require("jflash.url")
 
 local M = {}
 
 ---@class jflash.Piece
 ---@field key string            names what is offered to the board for it
----@field image string          the image as it was given
+---@field given string          the image as it was given; a URL may hold secrets
+---@field image string          the same, as it may be shown
 ---@field part string|nil       as given with -t: a target's name, or a partition's label
 ---@field label string|nil      the partition's label; nil for a whole device
 ---@field target_name string    which device, or which device the partition is on
@@ -44,10 +47,36 @@ local function check_inputs(wanted)
     end
 end
 
+-- What the board is to fetch by itself must be something that it can.
+local function open_source(dut, image)
+    local options = dut.options
+    if options.dut_fetch and urls.is_http(image) then
+        return board_images.open(image, options)
+    elseif options.dut_fetch then
+        config_error("usage", ("--dut-fetch: %s is no http or https URL"):format(urls.shown(image)))
+    end
+    return images.open(image, options, dut)
+end
+
+-- One image may go to several places: it is read, or fetched, once.
+local function source_of(dut, image)
+    for _, piece in ipairs(dut.pieces) do
+        if piece.given == image then
+            return piece.source
+        end
+    end
+    return dut.scope:own(open_source(dut, image), "close the image")
+end
+
 local function open_piece(dut, index, entry)
-    local piece = { key = "image" .. (index > 1 and index or ""), image = entry.image, part = entry.part }
+    local piece = {
+        key = "image" .. (index > 1 and index or ""),
+        given = entry.image,
+        image = urls.shown(entry.image),
+        part = entry.part,
+    }
     if not dut.options.dry_run or images.is_local(entry.image) then
-        piece.source = dut.scope:own(images.open(entry.image, dut.options, dut), "close the image")
+        piece.source = source_of(dut, entry.image)
     end
     return piece
 end
@@ -191,6 +220,29 @@ function M.forget_written(pieces)
     end
 end
 
+--- Refuses an image that does not fit, as far as its size is known before its proof.
+---@param piece jflash.Piece
+function M.check_size(piece)
+    local bytes = piece.source:decoded_bytes()
+    if bytes then
+        targets.check_fits(piece.target, bytes)
+    end
+end
+
+--- Makes sure, before the first write, that a piece's image is what can be written:
+--- all of it is proven, or of what can be proven only then, its beginning and its size.
+---@param dut jflash.Dut with a shell
+---@param piece jflash.Piece with a target
+function M.inspect(dut, piece)
+    if not piece.source:is_streamed() then
+        M.prove(piece)
+    elseif piece.source.inspect then
+        piece.source:inspect(dut, piece)
+    else
+        M.check_size(piece)
+    end
+end
+
 --- Waits until a piece's image is proven, and refuses one that does not fit. What
 --- comes from a server while it is written is proven when that has ended.
 ---@param piece jflash.Piece
@@ -200,6 +252,9 @@ function M.prove(piece)
             log.info("waiting until the image is proven")
         end
         piece.proof = piece.source:proof()
+        if not piece.proof then
+            return -- nobody has seen it
+        end
         log.event(("image proven: %s, %s decoded, sha256:%s"):format(piece.proof.format,
             log.size(piece.proof.decoded_bytes), piece.proof.decoded_sha256), piece.proof)
     end

@@ -9,11 +9,14 @@
 
 #define JF_MODULES(X)                                                                              \
     X(console)                                                                                     \
+    X(download)                                                                                    \
+    X(format)                                                                                      \
     X(http)                                                                                        \
     X(image)                                                                                       \
     X(job)                                                                                         \
     X(json)                                                                                        \
     X(net)                                                                                         \
+    X(store)                                                                                       \
     X(sys)                                                                                         \
     X(tftp)                                                                                        \
     X(yaml)

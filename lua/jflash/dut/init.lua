@@ -5,6 +5,7 @@
 -- `dut.log`. It is made from a board's configuration, holds the board's lock, and
 -- owns what must be put back: closing it switches off what the run switched on.
 
+local boot_files = require("jflash.boot_files")
 local consoles = require("jflash.dut.console")
 local job = require("jflash.job")
 local lock = require("jflash.lock")
@@ -28,6 +29,8 @@ local M = {}
 ---@field tftp jflash.dut.Tftp|nil
 ---@field http jflash.dut.Http|nil
 ---@field manifest table|nil
+---@field files table[]|nil    what U-Boot loads
+---@field own_files table<string, table>  one's own files by role, instead of the bundle's
 ---@field image table|nil
 ---@field target jflash.Target|nil
 ---@field report jflash.Report
@@ -44,14 +47,16 @@ end
 --- yet opened).
 ---@param board table   see jflash.config
 ---@param options table power_off, retries, wait_s, console_debug, run_dir: see cli/flash.lua
+---@param report jflash.Report|nil  nil makes a new one
 ---@return jflash.Dut to be closed: `local dut <close> = duts.new(board, options)`
-function M.new(board, options)
+function M.new(board, options, report)
     local self = setmetatable({
         name = board.name,
         board = board,
         options = options,
         log = log,
-        report = reports.new(),
+        report = report or reports.new(),
+        own_files = {},
         scope = scopes.new(),
     }, Dut)
     self.power = powers.open(board.power, { name = board.name, warn = log.warn })
@@ -68,9 +73,10 @@ function M.new(board, options)
     return self
 end
 
---- Makes the run's folder, with the console's transcript and the log in it.
-function Dut:start_run()
-    self.run = runs.new(self.options.run_dir, self.name)
+--- Keeps the console's transcript and the log in a run's folder.
+---@param run jflash.dut.Run|nil  nil makes a new one
+function Dut:start_run(run)
+    self.run = run or runs.new(self.options.run_dir, self.name)
     log.info("run folder %s", self.run.path)
 end
 
@@ -89,10 +95,13 @@ local function take_power(self)
         return
     end
     self.power_taken = true
+    self.report.power = "on"
     job.note("power", "power of board " .. self.name)
     if self.options.power_off then
         self.scope:defer("switch the power off", function()
+            self.report.power = "unknown"
             self.power:off()
+            self.report.power = "off"
             job.note("power", nil)
             log.info("power off")
         end)
@@ -116,6 +125,26 @@ function Dut:power_cycle()
         end
         self.console:discard()
     end)
+end
+
+--- A kernel of one's own instead of the bundle's, from the next `load` on; its
+--- address is the manifest's. Raises a config error when the file cannot be one, and
+--- class source when it cannot be fetched.
+---@param place string a path, or a URL
+function Dut:use_kernel(place)
+    boot_files.use(self, "kernel", place)
+end
+
+--- An initramfs of one's own, as use_kernel.
+---@param place string
+function Dut:use_initram(place)
+    boot_files.use(self, "initram", place)
+end
+
+--- A device tree of one's own, as use_kernel.
+---@param place string
+function Dut:use_dtb(place)
+    boot_files.use(self, "dtb", place)
 end
 
 function Dut:__close(failure)

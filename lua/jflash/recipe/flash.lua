@@ -4,6 +4,7 @@
 -- Nothing on the storage changes before `preflash`, and that waits until the images
 -- were proven and their targets were looked at.
 
+local boot_files = require("jflash.boot_files")
 local bundles = require("jflash.bundle")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
@@ -56,8 +57,10 @@ function recipe.prepare_bundle(dut)
         log.warn("%s", warning)
     end
     dut.variant = dut.manifest:variant(options.variant or board.variant)
-    dut.files = dut.bundle:files(dut.variant.name)
+    boot_files.use_options(dut)
+    boot_files.settle(dut)
     pieces.place(dut)
+    writers.check(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
     for _, piece in ipairs(dut.pieces) do
         log.info("%s goes to %s", piece.image, pieces.place_name(piece))
@@ -146,6 +149,7 @@ local function load_file(dut, file)
     })
     dut.uboot:setenv(file.role .. "_size", ("%x"):format(file.size_bytes))
     local elapsed_s = job.now() - started
+    dut.report:add_bytes(file.size_bytes)
     log.event(("%s %s loaded to %s: %s in %.1f s"):format(file.role, file.file, file.address,
         log.size(file.size_bytes), elapsed_s), { bytes = file.size_bytes, elapsed_s = elapsed_s })
 end
@@ -213,14 +217,13 @@ local function run_preflash(dut)
 end
 
 --- The first destructive step: the bundle's commands for a whole device. Waits
---- until the images are proven.
+--- until the images are proven, those excepted that still arrive.
 ---@param dut jflash.Dut
 function recipe.preflash(dut)
     for _, piece in ipairs(dut.pieces) do
-        if not piece.source:is_streamed() then
-            pieces.prove(piece)
-        end
+        pieces.inspect(dut, piece)
     end
+    writers.prepare(dut)
     if dut.options.preflash or pieces.are_whole(dut.pieces) then
         run_preflash(dut)
     elseif #dut.manifest.spec.preflash_commands > 0 then
@@ -234,6 +237,7 @@ local function write_piece(dut, piece)
     piece.source:check_unchanged()
     pieces.prove(piece)
     piece.written = written
+    dut.report:add_bytes(written.bytes)
     piece.verification = "not read back"
     log.event(("%s written to %s in %.1f s, %s/s"):format(log.size(written.bytes),
         piece.target.device, written.elapsed_s,
@@ -265,8 +269,14 @@ end
 
 local function verify_piece(dut, piece)
     piece.verification = nil
+    if not piece.proof then
+        piece.verification = "nobody has seen what the board fetched"
+        log.warn("%s is not verified: %s", piece.target.device, piece.verification)
+        return
+    end
     local read = read_back.digest(dut, piece.target.device, piece.proof.decoded_bytes)
     piece.read_back_sha256 = read.digest
+    dut.report:add_bytes(read.digest and piece.proof.decoded_bytes or 0)
     if read.why_not then
         piece.verification = read.why_not
         log.warn("%s is not verified: %s", piece.target.device, read.why_not)

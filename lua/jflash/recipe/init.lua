@@ -21,7 +21,8 @@ local M = {}
 
 ---@class jflash.Recipe
 ---@field order string[]  the steps' names, in order
-local Recipe = { is_recipe = true }
+---@field command string  the command of jflash whose options it takes
+local Recipe = { is_recipe = true, command = "flash" }
 Recipe.__index = Recipe
 
 -- A misspelt step would otherwise be ignored without a word.
@@ -61,13 +62,39 @@ local function copy_hooks(hooks)
 end
 
 --- A recipe that does what this one does until something in it is changed.
+---@param order string[]|nil    other steps, or fewer, in their order
+---@param command string|nil    the command that runs it, when it is another
 ---@return jflash.Recipe
-function Recipe:derive()
+function Recipe:derive(order, command)
     local child = {
-        order = table.move(self.order, 1, #self.order, 1, {}),
+        order = table.move(order or self.order, 1, #(order or self.order), 1, {}),
+        command = command,
         hooks = { before = copy_hooks(self.hooks.before), after = copy_hooks(self.hooks.after) },
     }
     return setmetatable(child, { __index = self, __newindex = set_step })
+end
+
+local function append_hooks(hooks, more)
+    for step, list in pairs(more) do
+        hooks[step] = hooks[step] or {}
+        table.move(list, 1, #list, #hooks[step] + 1, hooks[step])
+    end
+end
+
+--- This recipe's order and its own steps, with another recipe under it: what a user
+--- changed in that one holds here too.
+---@param base jflash.Recipe
+---@return jflash.Recipe
+function Recipe:over(base)
+    local child = base:derive(self.order, self.command)
+    for name, value in pairs(self) do
+        if type(value) == "function" then
+            child[name] = value
+        end
+    end
+    append_hooks(child.hooks.before, self.hooks.before)
+    append_hooks(child.hooks.after, self.hooks.after)
+    return child
 end
 
 local function add_hook(recipe, place, step, hook)
@@ -107,13 +134,16 @@ end
 
 local function attempt(recipe, name, dut)
     log.step(name)
-    local started = job.now()
+    log.record("the step begins", { event = "begin" })
+    dut.report:begin_step(name)
     local ok, failure = xpcall(do_step, errors.wrap, recipe, name, dut)
-    dut.report:step_done(name, job.now() - started, ok)
-    if ok then
-        return nil
+    failure = not ok and failure or nil
+    local elapsed_s = dut.report:end_step(failure)
+    log.record(ok and "the step is done" or "the step failed",
+        { event = "end", ok = ok, step_s = elapsed_s, failure = failure and failure.message })
+    if failure then
+        failure.step = failure.step or name
     end
-    failure.step = failure.step or name
     return failure
 end
 

@@ -94,6 +94,15 @@ describe("jflash.manifest", function()
         assert.equal("variants of this bundle: camera, none, onboard, plain", err.hint)
     end)
 
+    it("takes a variant that is a file's name alone", function()
+        local m = manifest.parse(changed("      none:", "      none: data/dtbs/other.dtb"), "m.yaml", { strict = true })
+        assert.same({ name = "none", file = "data/dtbs/other.dtb", bootcmd = m.spec.bootcmd }, m:variant("none"))
+        local where = m:files("none")[3].where
+        assert.truthy(where:find("^m.yaml:%d+:%d+: spec.dtb.variants.none.file$"), where)
+        local message = refused(changed("      none:", "      none: [a]"))
+        assert.truthy(message:find("spec.dtb.variants.none: expected a map, found a list", 1, true), message)
+    end)
+
     it("knows no variants without a dtb", function()
         local m = manifest.parse(text_of("fit.yaml"), "m.yaml")
         assert.same({ bootcmd = "bootm 0x90000000#conf-board.dtb" }, m:variant())
@@ -179,6 +188,9 @@ describe("jflash.manifest", function()
             { "data/Image", "data/../../Image", "spec.kernel.file: 'data/../../Image' may leave the bundle" },
             { "data/Image", "data//Image", "spec.kernel.file: 'data//Image' may leave the bundle" },
             { "data/Image", '"a\\nb"', "spec.kernel.file: a file name has no control characters" },
+            { "data/Image", "data/my Image", "takes apart: ' '" },
+            { "data/Image", "data/$Image", "takes apart: '$'" },
+            { "data/dtbs/board.dtb", "host:board.dtb", "takes apart: ':'" },
             { '"0x82000000"', "RAM", "spec.kernel.address: expected an address like 0x40400000, found 'RAM'" },
             { '    address: "0x84000000"\n', "", "spec.dtb: missing key 'address', since variant 'camera' has a file" },
             { "prompt: \"#\"", "prompt: [a]", "spec.login.prompt: expected text that is not empty, found a list" },
