@@ -2,7 +2,8 @@
 --
 -- What a run writes: one image for a whole device, or several, each for a device
 -- or a partition, all in one boot. A piece is an image with the place it goes to;
--- it carries what was done with it, and the report reads that.
+-- it carries what was done with it, and the report reads that. A dump's pieces are
+-- files, with the place that is read into them.
 
 local errors = require("jflash.errors")
 local images = require("jflash.source")
@@ -19,6 +20,8 @@ local M = {}
 ---@field target_name string    which device, or which device the partition is on
 ---@field target_path string
 ---@field source jflash.Source
+---@field file jflash.dump.File|nil  of a dump: the place is read, not written
+---@field saved table|nil       of a dump: see jflash.dump.File:finish
 ---@field target jflash.Target|nil  from resolve_target on
 ---@field proof table|nil       digests and sizes of what is sent
 ---@field written {bytes: integer, elapsed_s: number}|nil
@@ -78,7 +81,7 @@ end
 local function refuse_both(pieces)
     local whole = {}
     for _, piece in ipairs(pieces) do
-        whole[piece.target_name] = not piece.label or whole[piece.target_name]
+        whole[piece.target_name] = not (piece.label or piece.file) or whole[piece.target_name]
     end
     for _, piece in ipairs(pieces) do
         if piece.label and whole[piece.target_name] then
@@ -118,7 +121,7 @@ local function refuse_overlap(dut)
     for index, piece in ipairs(dut.pieces) do
         for other = 1, index - 1 do
             local first, second = dut.pieces[other].target, piece.target
-            if first.disk == second.disk
+            if not piece.file and first.disk == second.disk
                 and (first.device == second.device or not (first.label and second.label)) then
                 config_error("target", ("two images for %s: %s and %s"):format(second.disk,
                     dut.pieces[other].part or "the whole", piece.part or "the whole"))
@@ -131,7 +134,9 @@ end
 ---@param dut jflash.Dut with a logged-in shell
 function M.resolve(dut)
     for _, piece in ipairs(dut.pieces) do
-        piece.target = targets.resolve(dut, piece.target_name, piece.target_path, piece.label)
+        piece.target = targets.resolve(dut, piece.target_name, piece.target_path, {
+            label = piece.label, read_only = piece.file ~= nil,
+        })
     end
     refuse_overlap(dut)
 end

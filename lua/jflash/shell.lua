@@ -293,6 +293,29 @@ function Shell:fetch(url)
     return fetcher(self) .. " " .. M.quote(url)
 end
 
+-- What sends the file $1 to the URL $2, by what the board may have. nc gets the
+-- request typed. Not wget: busybox's --post-file ends at the first zero byte.
+local SENDERS = {
+    { program = "curl", command = [[curl -fsS -o /dev/null -T "$1" "$2"]] },
+    { program = "nc", command = [[u=${2#http://}; a=${u%%/*}; ]]
+        .. [[{ printf 'PUT /%s HTTP/1.0\r\nContent-Length: %d\r\n\r\n' "${u#*/}" "$(wc -c <"$1")"; ]]
+        .. [[cat "$1"; } | nc "${a%:*}" "${a#*:}" | grep -q '^HTTP/1.[01] 20']] },
+}
+
+--- The words that send the file $1 to the URL $2, with a status that can be believed.
+---@return string
+function Shell:sender()
+    for _, sender in ipairs(SENDERS) do
+        if self:test(("command -v %s >/dev/null"):format(sender.program)) then
+            return sender.command
+        end
+    end
+    return self.console:fail({
+        code = "unsupported", retry = 0, at = "shell",
+        message = "the flasher cannot send a file: it has neither curl nor nc",
+    })
+end
+
 --- Brings a text to a file on the board and proves its digest there.
 ---@param http jflash.dut.Http  see dut/servers.lua
 ---@param text string

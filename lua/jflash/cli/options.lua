@@ -52,6 +52,23 @@ function M.wait(command)
         :argname("S"):convert(seconds):default("0"):show_default(false)
 end
 
+-- What every command takes that boots the flasher.
+local function boot(command)
+    command:option("--variant", "Which device tree: a name from the manifest's variants.")
+        :argname("NAME")
+    command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
+        :argname("DIR")
+    command:option("--retries", "Tries after the first, for what can pass by itself (default: the "
+        .. "board's, 3)."):argname("N"):convert(whole_number)
+    command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
+    command:flag("--no-power-off", "Leave the board running.")
+    command:flag("--console-debug", "Show the board's console on stderr.")
+    command:option("--run-dir", "The folder for this run's transcript, log and result (default: a "
+        .. "new one under ~/.local/state/jflash/runs)."):argname("DIR")
+    M.wait(command)
+    M.output(command)
+end
+
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
     command:argument("image", "The image: a file, or - for standard input; raw, xz, gzip, zstd, "
@@ -61,28 +78,30 @@ function M.flash(command)
         .. "manifest (repeatable: all in one boot; instead of IMAGE)."):argname("PART:FILE")
         :count("*"):init({})
     command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
-    command:option("--variant", "Which device tree: a name from the manifest's variants.")
-        :argname("NAME")
-    command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
-        :argname("DIR")
     command:option("--os-image-checksum", "The SHA-256 that IMAGE must have, as it is delivered.")
         :argname("HEX"):convert(sha256)
     command:option("--format", "Take IMAGE for this format whatever its content says; raw writes "
         .. "it as it is."):choices({ "raw", "xz", "gzip", "zstd", "bzip2", "lz4" })
-    command:option("--retries", "Tries after the first, for what can pass by itself (default: the "
-        .. "board's, 3)."):argname("N"):convert(whole_number)
     command:option("--method", "How to write (default: shell).")
         :choices(require("jflash.write").names)
     command:flag("--preflash", "Run the bundle's preflash commands for partitions too: they wipe "
         .. "partition tables.")
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")
-    command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
-    command:flag("--no-power-off", "Leave the board running.")
-    command:flag("--console-debug", "Show the board's console on stderr.")
-    command:option("--run-dir", "The folder for this run's transcript and log (default: a new one "
-        .. "under ~/.local/state/jflash/runs)."):argname("DIR")
-    M.wait(command)
-    M.output(command)
+    boot(command)
+end
+
+--- Everything that `dump` takes.
+function M.dump(command)
+    command:argument("file", "The file; one that ends in .xz, .zst or .gz is compressed."):argname("FILE")
+        :args("?")
+    M.board(command)
+    command:option("-t --part", "Read a partition, by its label, or a target of the manifest into "
+        .. "FILE (repeatable: all in one boot; instead of FILE)."):argname("PART:FILE")
+        :count("*"):init({})
+    command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
+    command:flag("--force", "Replace FILE when it exists, and begin anew where an earlier dump "
+        .. "left FILE.part.")
+    boot(command)
 end
 
 return M

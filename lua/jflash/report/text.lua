@@ -73,6 +73,8 @@ local function add_piece(page, piece)
     add_amount(page, "delivered", piece.delivered_bytes, piece.delivered_sha256)
     add_amount(page, "sent", piece.sent_bytes, piece.sent_sha256)
     add_amount(page, "read back", nil, piece.read_back_sha256)
+    add_amount(page, "dumped", piece.dumped_bytes, piece.dumped_sha256)
+    add_amount(page, "the file has", piece.stored_bytes)
 end
 
 local function add_steps(page, steps)
