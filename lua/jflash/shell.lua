@@ -293,20 +293,27 @@ function Shell:fetch(url)
     return fetcher(self) .. " " .. M.quote(url)
 end
 
--- What sends the file $1 to the URL $2, by what the board may have. nc gets the
--- request typed. Not wget: busybox's --post-file ends at the first zero byte.
+-- What sends the file $1 to the URL $2, first choice first. nc gets the request
+-- typed; where it lets a program have the connection, that program sends in larger
+-- pieces (over a virtual board's network three times as fast). Not wget: busybox's
+-- --post-file ends at the first zero byte.
+local REQUEST = [[printf "PUT /%s HTTP/1.0\r\nContent-Length: %d\r\n\r\n" "$1" "$(wc -c <"$0")"; cat "$0"]]
+local PARTS = [[u=${2#http://}; a=${u%%/*}; ]]
 local SENDERS = {
-    { program = "curl", command = [[curl -fsS -o /dev/null -T "$1" "$2"]] },
-    { program = "nc", command = [[u=${2#http://}; a=${u%%/*}; ]]
-        .. [[{ printf 'PUT /%s HTTP/1.0\r\nContent-Length: %d\r\n\r\n' "${u#*/}" "$(wc -c <"$1")"; ]]
-        .. [[cat "$1"; } | nc "${a%:*}" "${a#*:}" | grep -q '^HTTP/1.[01] 20']] },
+    { test = "command -v curl >/dev/null", command = [[curl -fsS -o /dev/null -T "$1" "$2"]] },
+    { test = "command -v nc >/dev/null && nc --help 2>&1 | grep -q -e '-e PROG'",
+        command = PARTS .. [[nc "${a%:*}" "${a#*:}" -e sh -c ']] .. REQUEST
+            .. [[; read -r v s r; [ "$s" = 201 ]' "$1" "${u#*/}"]] },
+    { test = "command -v nc >/dev/null",
+        command = PARTS .. "sh -c '" .. REQUEST .. [[' "$1" "${u#*/}" | nc "${a%:*}" "${a#*:}" | ]]
+            .. [[grep -q '^HTTP/1.[01] 201']] },
 }
 
 --- The words that send the file $1 to the URL $2, with a status that can be believed.
 ---@return string
 function Shell:sender()
     for _, sender in ipairs(SENDERS) do
-        if self:test(("command -v %s >/dev/null"):format(sender.program)) then
+        if self:test(sender.test) then
             return sender.command
         end
     end

@@ -12,13 +12,10 @@ local SIGINT, SIGKILL = 2, 9
 -- A storage of seven ranges of 1 MiB (the last one shorter): data, zeros, data.
 local SIZE = 6 * MIB + 3 * 512
 
--- curl, since the relay behind the fault "connection" knows no half-closed connections,
--- which busybox's nc makes. What the flasher does without curl has a test of its own.
 local DISK_SYSFS = "platform/a003e00.virtio_mmio/virtio0/block/vda"
 
 local function bench(options, config)
     options = options or {}
-    options.programs = options.programs or { "/usr/bin/curl" }
     options.storage_bytes = SIZE
     local made = support.bench(options, config)
     made.before = support.bytes(2 * MIB + 100) .. ("\0"):rep(2 * MIB) .. support.bytes(2 * MIB + 1436)
@@ -77,10 +74,28 @@ describe("a dump", function()
         assert.equal(support.sha256(b.before), support.sha256(support.read(b.board.storage)))
     end)
 
-    it("goes by nc where the board has no curl", function()
-        local b <close> = bench({ programs = {} })
+    it("goes by curl where the board has it", function()
+        local b <close> = bench({ programs = { "/usr/bin/curl" } })
         b:assert_result(dump(b, { "disk.img.gz" }), { status = 0 })
         assert_dumped(b, "disk.img.gz")
+    end)
+
+    it("goes by an nc that starts no programs", function()
+        local b <close> = bench()
+        local path = b:path("plain-nc.lua")
+        support.write(path, [[
+            local recipe = require("jflash.recipe.dump"):derive()
+            recipe:before("dump", function(dut)
+                function dut.shell:test(command)
+                    dut.log.info("asked: %s", command)
+                    return not command:find("-e PROG", 1, true) and getmetatable(self).test(self, command)
+                end
+            end)
+            return recipe
+        ]])
+        b:assert_result(b:jflash({ "run", path, "--board", "sim", "disk.img" }), {
+            status = 0, says = "asked: command -v nc >/dev/null\n" })
+        assert_dumped(b, "disk.img")
     end)
 
     it("reads partitions and targets in one boot", function()
