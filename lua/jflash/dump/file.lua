@@ -64,26 +64,6 @@ local function check_place(path, replace)
     end
 end
 
---- Looks whether FILE can be made. Nothing is made yet.
----@param path string
----@param replace boolean  FILE may exist, and what is left of an earlier dump goes
----@return jflash.dump.File to be closed
-function M.open(path, replace)
-    local format = format_of(path)
-    check_place(path, replace)
-    local self = setmetatable({
-        path = path, part = path .. ".part", state = path .. ".part.jsonl",
-        incoming = path .. ".part.d", format = format, replace = replace, ranges = {}, zeros = {},
-    }, File)
-    local folder = errors.check("host", sys.realpath(path:match("^(.*/)[^/]*$") or "."))
-    self.lock = locks.take(("dump %s/%s"):format(folder, path:match("[^/]*$")), { what = path })
-    if sys.stat(self.part) and not sys.stat(self.state) and not replace then
-        config_error("exists", ("%s is there without %s: it cannot be gone on with"):format(
-            self.part, self.state), "remove it, or begin anew with --force")
-    end
-    return self
-end
-
 -- Words for a disk that is full.
 local function full_message(self, message)
     local free = sys.free_bytes(self.path:match("^(.*/)[^/]*$") or ".")
@@ -96,7 +76,7 @@ local function check(self, value, message, code, errno)
     if value ~= nil then
         return value
     end
-    local full = errno == "ENOSPC" or errno == "EDQUOT" or errno == "EFBIG"
+    local full = self.facts and (errno == "ENOSPC" or errno == "EDQUOT" or errno == "EFBIG")
     return errors.raise({
         class = code == "cancelled" and "cancelled" or "host", code = code, errno = errno,
         message = full and full_message(self, message) or message,
@@ -199,8 +179,6 @@ function File:begin(facts)
     end
     open_store(self, ranges, #ranges)
     write_state(self)
-    self:clear_incoming()
-    check(self, sys.mkdir(self.incoming))
     if #self.ranges > 0 then
         log.info("%s: going on with %s of an earlier dump, compared with the board's first", self.part,
             log.size(self:bytes()))
@@ -282,7 +260,6 @@ function File:finish()
     self.store:close()
     self.store = nil
     check(self, sys.remove(self.state))
-    self:clear_incoming()
     return {
         path = self.path, format = self.format, sha256 = sha256, bytes = bytes,
         stored_bytes = sys.stat(self.path).size,
@@ -301,12 +278,34 @@ function File:close()
             log.size(self:bytes()), log.size(self.facts.size_bytes))
         self.store:close()
         self.store = nil
-        self:clear_incoming()
     end
     if self.lock then
+        self:clear_incoming()
         self.lock:close()
         self.lock = nil
     end
+end
+
+--- Looks whether FILE can be made; only FILE.part.d is made yet.
+---@param path string
+---@param replace boolean  FILE may exist, and what is left of an earlier dump goes
+---@return jflash.dump.File to be closed
+function M.open(path, replace)
+    local format = format_of(path)
+    check_place(path, replace)
+    local self = setmetatable({
+        path = path, part = path .. ".part", state = path .. ".part.jsonl",
+        incoming = path .. ".part.d", format = format, replace = replace, ranges = {}, zeros = {},
+    }, File)
+    local folder = errors.check("host", sys.realpath(path:match("^(.*/)[^/]*$") or "."))
+    self.lock = locks.take(("dump %s/%s"):format(folder, path:match("[^/]*$")), { what = path })
+    if sys.stat(self.part) and not sys.stat(self.state) and not replace then
+        config_error("exists", ("%s is there without %s: it cannot be gone on with"):format(
+            self.part, self.state), "remove it, or begin anew with --force")
+    end
+    self:clear_incoming()
+    check(self, sys.mkdir(self.incoming))
+    return self
 end
 
 return M

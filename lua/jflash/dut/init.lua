@@ -52,6 +52,7 @@ function M.new(board, options, report)
         options = options,
         log = log,
         report = report or reports.new(),
+        pieces = {},
         scope = scopes.new(),
     }, Dut)
     self.power = powers.open(board.power, { name = board.name })
