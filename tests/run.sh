@@ -36,19 +36,25 @@ check() { # NAME SECONDS COMMAND...
     fi
 }
 
-# A folder or file of specs, by busted inside a build's jflash.
-specs() { # PRESET SECONDS PATH...
-    local preset=$1 seconds=$2 program=build/$1/jflash log=$logs/log result
-    shift 2
+# Runs specs by busted inside a build's jflash; leaves LOG and LOG.status.
+run_specs() { # LOG PRESET SECONDS PATH...
+    local log=$1 preset=$2 seconds=$3 program=build/$2/jflash
+    shift 3
     [ "$preset" != release ] || program=build/jflash
-    echo "==> busted, $preset: $*"
     JFLASH_PROGRAM=$PWD/$program JFLASH_BUILD=$PWD/$(dirname "$program") \
         $LIMIT "$seconds" "$program" run tests/busted.lua --output=plainTerminal \
         --run=default "$@" >"$log" 2>&1 </dev/null
-    local status=$?
+    echo $? >"$log.status"
+}
+
+# Counts what run_specs left, and shows what did not pass.
+judge_specs() { # NAME LOG
+    local name=$1 log=$2 result status
+    status=$(cat "$log.status")
     result=$(grep -aE '^[0-9]+ success(es)? / ' "$log" | tail -n 1)
     if [ -z "$result" ]; then
-        count "$preset $*" 0 1
+        count "$name (status $status)" 0 1
+        echo "--- no result: $name"
         tail -n 80 "$log"
         return
     fi
@@ -57,11 +63,37 @@ specs() { # PRESET SECONDS PATH...
     local good=$1 bad=$(($4 + $7)) pending=${10}
     [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
     skipped=$((skipped + pending))
-    count "$preset specs" "$good" "$bad"
+    count "$name" "$good" "$bad"
     if [ "$bad" -gt 0 ] || [ "$pending" -gt 0 ]; then
+        echo "--- $name"
         grep -av '^[+]*$' "$log" | tail -n 120
     fi
-    echo "$result"
+    echo "$name: $result"
+}
+
+# A folder or file of specs.
+specs() { # PRESET SECONDS PATH...
+    local preset=$1 seconds=$2 log=$logs/log
+    shift 2
+    echo "==> busted, $preset: $*"
+    run_specs "$log" "$preset" "$seconds" "$@"
+    judge_specs "$preset $*" "$log"
+}
+
+# Spec files that mostly wait for a board: a process and a time limit each, some at
+# a time.
+specs_side_by_side() { # PRESET SECONDS_EACH AT_A_TIME FILE...
+    local preset=$1 seconds=$2 at_a_time=$3 file
+    shift 3
+    echo "==> busted, $preset, $at_a_time at a time: $*"
+    for file in "$@"; do
+        while [ "$(jobs -rp | wc -l)" -ge "$at_a_time" ]; do wait -n; done
+        run_specs "$logs/${file##*/}" "$preset" "$seconds" "$file" &
+    done
+    wait
+    for file in "$@"; do
+        judge_specs "$preset $file" "$logs/${file##*/}"
+    done
 }
 
 c_units() { # PRESET
@@ -95,7 +127,8 @@ threads() {
     c_units tsan
     specs tsan 600 tests/unit/lua/console_spec.lua tests/unit/lua/image_spec.lua \
         tests/unit/lua/job_spec.lua tests/unit/lua/http_spec.lua \
-        tests/unit/lua/serve_image_spec.lua tests/peers/tftp_spec.lua
+        tests/unit/lua/serve_image_spec.lua tests/peers/tftp_spec.lua \
+        tests/peers/download_spec.lua
 }
 
 peers() {
@@ -107,12 +140,12 @@ e2e() {
     ./dev build release || exit 1
     ./dev build asan || exit 1
     tests/e2e/prepare.sh || exit 1
-    specs asan 900 tests/e2e/sim_*_spec.lua
+    specs_side_by_side asan 900 3 tests/e2e/sim_*_spec.lua
     local real=() spec
     for spec in tests/e2e/*_spec.lua; do
         [[ $spec == */sim_* ]] || real+=("$spec")
     done
-    specs release 2400 "${real[@]}"
+    specs_side_by_side release 1200 2 "${real[@]}"
 }
 
 case ${1:-all} in

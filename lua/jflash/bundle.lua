@@ -97,14 +97,35 @@ function Bundle:path(file, where)
     return locate(self, file, where or self.dir)
 end
 
+-- A file of one's own takes the place of the bundle's, which need not be there then.
+-- The board asks for it by a name that no character in a path can damage.
+local function own_file(self, role, own)
+    local address = self.manifest:address(role)
+    if not address then
+        fail(("%s: there is no spec.%s.address to load your %s to"):format(self.manifest.source, role, role))
+    end
+    return { role = role, file = "own/" .. role, address = address, path = own.path, size_bytes = own.size_bytes }
+end
+
 ---What U-Boot loads for the variant `name` (unset: the default), each file proven
 ---to be there.
 ---@param name string?
+---@param own table<string, { path: string, size_bytes: integer }>? by role, instead of the bundle's
 ---@return { role: string, file: string, address: string, path: string, size_bytes: integer }[]
-function Bundle:files(name)
-    local files = self.manifest:files(name)
-    for _, file in ipairs(files) do
-        file.path, file.size_bytes = self:path(file.file, file.where)
+function Bundle:files(name, own)
+    local named = {}
+    for _, file in ipairs(self.manifest:files(name)) do
+        named[file.role] = file
+    end
+    local files = {}
+    for _, role in ipairs(manifest.roles) do
+        local file = named[role]
+        if own and own[role] then
+            file = own_file(self, role, own[role])
+        elseif file then
+            file.path, file.size_bytes = self:path(file.file, file.where)
+        end
+        table.insert(files, file)
     end
     return files
 end
@@ -149,19 +170,30 @@ local function places(name)
 end
 
 ---The folder of a bundle: `place` itself when it is one, else where a bundle of that
----name was built. Raises a config error that says how to build it.
+---name was built; nil when it was not.
 ---@param place string a folder, or a bare name like "qemu-arm64"
----@return string dir
-function M.find(place)
+---@return string? dir
+function M.lookup(place)
     if place:find("/", 1, true) or sys.stat(place) then
         return place
     end
-    local tried = places(place)
-    for _, dir in ipairs(tried) do
+    for _, dir in ipairs(places(place)) do
         if sys.stat(dir .. "/manifest.yaml") then
             return dir
         end
     end
+    return nil
+end
+
+---As lookup. Raises a config error that says how to build it.
+---@param place string
+---@return string dir
+function M.find(place)
+    local dir = M.lookup(place)
+    if dir then
+        return dir
+    end
+    local tried = places(place)
     return errors.raise({
         class = "config",
         code = "missing",

@@ -9,6 +9,8 @@
 
 #define JF_MODULES(X)                                                                              \
     X(console)                                                                                     \
+    X(download)                                                                                    \
+    X(format)                                                                                      \
     X(http)                                                                                        \
     X(image)                                                                                       \
     X(job)                                                                                         \

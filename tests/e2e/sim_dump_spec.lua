@@ -111,7 +111,7 @@ describe("a dump", function()
 
     it("reads what is read-only, and warns of what is mounted", function()
         local b <close> = bench({ disks = { { read_only = true, mounted = "/mnt" } } })
-        b:assert_result(dump(b, { "disk.img" }), { status = 0, says = "is mounted: /dev/vda /mnt" })
+        b:assert_result(dump(b, { "disk.img" }), { status = 0, says = "is in use: /dev/vda is mounted on /mnt" })
         assert_dumped(b, "disk.img")
     end)
 

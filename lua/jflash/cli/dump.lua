@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local boards = require("jflash.cli.board")
+local choice = require("jflash.recipe.choice")
 local errors = require("jflash.errors")
 local options = require("jflash.cli.options")
 local parts = require("jflash.cli.parts")
 local runner = require("jflash.runner")
-local scripts = require("jflash.scripts")
 
 local M = {}
 
@@ -47,19 +47,24 @@ end
 function M.run(values, recipe)
     local pieces = settle_pieces(values)
     local board = boards.choose(values)
-    recipe = recipe or require("jflash.recipe.dump"):over(scripts.board_recipe(board))
-    local report = runner.run(recipe, board, {
+    local settled = {
         pieces = pieces,
         force = values.force,
         target = values.target,
         variant = values.variant,
+        kernel = values.kernel,
+        initram = values.initram,
+        dtb = values.dtb,
         bundle = values.force_flash_bundle,
+        allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
         retries = values.retries or board.retries,
         power_off = parts.power_off(values),
         console_debug = values.console_debug,
         run_dir = values.run_dir,
         wait_s = values.wait,
-    })
+    }
+    recipe = recipe or require("jflash.recipe.dump"):over(choice.choose(nil, board, settled))
+    local report = runner.run(recipe, board, settled)
     parts.tell(board, report)
     return 0
 end

@@ -61,10 +61,14 @@ local function range_bytes(dut, size_bytes)
 end
 
 local function begin_file(dut, piece)
-    if piece.file.facts then
+    local target, facts = piece.target, piece.file.facts
+    if facts and (facts.size_bytes ~= target.size_bytes or facts.model ~= target.model) then
+        dut.console:fail({ code = "target", retry = 0, at = "shell", message =
+            ("%s is another device than before the board booted again: %d bytes, %q; it was %d bytes, %q"):format(
+                target.device, target.size_bytes, target.model, facts.size_bytes, facts.model) })
+    elseif facts then
         return
     end
-    local target = piece.target
     piece.file:begin({
         board = dut.name, target = target.name, label = target.label, device = target.device,
         model = target.model, size_bytes = target.size_bytes,

@@ -5,6 +5,7 @@
 -- `dut.log`. It is made from a board's configuration, holds the board's lock, and
 -- owns what must be put back: closing it switches off what the run switched on.
 
+local boot_files = require("jflash.boot_files")
 local consoles = require("jflash.dut.console")
 local job = require("jflash.job")
 local lock = require("jflash.lock")
@@ -28,6 +29,8 @@ local M = {}
 ---@field tftp jflash.dut.Tftp|nil
 ---@field http jflash.dut.Http|nil
 ---@field manifest table|nil
+---@field files table[]|nil    what U-Boot loads
+---@field own_files table<string, table>  one's own files by role, instead of the bundle's
 ---@field image table|nil
 ---@field target jflash.Target|nil
 ---@field report jflash.Report
@@ -40,7 +43,8 @@ local function console_name(board)
     return device == "power" and board.name or device:match("[^/]+$")
 end
 
---- Takes the board: its lock, its power driver, its console (not yet opened).
+--- Takes the board: its lock (not for a dry run), its power driver, its console (not
+--- yet opened).
 ---@param board table   see jflash.config
 ---@param options table power_off, retries, wait_s, console_debug, run_dir: see cli/flash.lua
 ---@param report jflash.Report|nil  nil makes a new one
@@ -52,14 +56,17 @@ function M.new(board, options, report)
         options = options,
         log = log,
         report = report or reports.new(),
+        own_files = {},
         pieces = {},
         scope = scopes.new(),
     }, Dut)
-    self.power = powers.open(board.power, { name = board.name })
-    self.scope:own(lock.take(lock.board_name(board, self.power), {
-        wait_s = options.wait_s,
-        what = "board " .. board.name,
-    }))
+    self.power = powers.open(board.power, { name = board.name, warn = log.warn })
+    if not options.dry_run then
+        self.scope:own(lock.take(lock.board_name(board, self.power), {
+            wait_s = options.wait_s,
+            what = "board " .. board.name,
+        }))
+    end
     self.console = consoles.new(board.console, console_name(board))
     self.console:set_debug(options.console_debug or false)
     self.scope:own(self.console, "close the console")
@@ -119,6 +126,26 @@ function Dut:power_cycle()
         end
         self.console:discard()
     end)
+end
+
+--- A kernel of one's own instead of the bundle's, from the next `load` on; its
+--- address is the manifest's. Raises a config error when the file cannot be one, and
+--- class source when it cannot be fetched.
+---@param place string a path, or a URL
+function Dut:use_kernel(place)
+    boot_files.use(self, "kernel", place)
+end
+
+--- An initramfs of one's own, as use_kernel.
+---@param place string
+function Dut:use_initram(place)
+    boot_files.use(self, "initram", place)
+end
+
+--- A device tree of one's own, as use_kernel.
+---@param place string
+function Dut:use_dtb(place)
+    boot_files.use(self, "dtb", place)
 end
 
 function Dut:__close(failure)

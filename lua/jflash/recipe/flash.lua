@@ -4,6 +4,7 @@
 -- Nothing on the storage changes before `preflash`, and that waits until the images
 -- were proven and their targets were looked at.
 
+local boot_files = require("jflash.boot_files")
 local bundles = require("jflash.bundle")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
@@ -27,9 +28,10 @@ local TFTP_TURN_S = 120
 --- the background while the board boots.
 ---@param dut jflash.Dut
 function recipe.prove_source(dut)
-    dut.pieces = pieces.open(dut)
+    dut.pieces = dut.pieces or {}
     dut.report.pieces = dut.pieces
-    dut.image = dut.pieces[1].source
+    pieces.open(dut)
+    dut.image = dut.pieces[1].source -- nil in a dry run for what is not read then
 end
 
 local function open_bundle(dut)
@@ -55,12 +57,10 @@ function recipe.prepare_bundle(dut)
         log.warn("%s", warning)
     end
     dut.variant = dut.manifest:variant(options.variant or board.variant)
-    dut.files = dut.bundle:files(dut.variant.name)
-    dut.report.bundle = {
-        path = dut.bundle.root, name = dut.manifest.name, variant = dut.variant.name,
-        sha256 = dut.bundle:digest(dut.files),
-    }
+    boot_files.use_options(dut)
+    boot_files.settle(dut)
     pieces.place(dut)
+    writers.check(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
     for _, piece in ipairs(dut.pieces) do
         log.info(piece.file and "%s gets %s" or "%s goes to %s", piece.image, pieces.place_name(piece))
@@ -187,9 +187,11 @@ end
 --- Logs in to the flasher, and gives it the clock and the network.
 ---@param dut jflash.Dut
 function recipe.login(dut)
-    local shell = shells.new(dut.console, login_settings(dut))
-    shell:login(dut.board.timeouts, dut.returned)
-    dut.shell = shell
+    if not dut.shell then -- else this is another try from where the shell answered
+        local shell = shells.new(dut.console, login_settings(dut))
+        shell:login(dut.board.timeouts, dut.returned)
+        dut.shell = shell
+    end
     require("jflash.flasher").prepare(dut)
 end
 
@@ -206,25 +208,26 @@ end
 local function run_preflash(dut)
     for _, command in ipairs(dut.manifest.spec.preflash_commands) do
         log.info("preflash: %s", command)
+        pieces.forget_written(dut.pieces)
         dut.shell:run(command, {
             timeout_s = dut.board.timeouts.preflash_s,
             hint = "it stands in preflash_commands of the bundle's manifest",
         })
-        pieces.forget_written(dut.pieces)
     end
 end
 
 --- The first destructive step: the bundle's commands for a whole device. Waits
---- until the images are proven.
+--- until the images are proven, those excepted that still arrive.
 ---@param dut jflash.Dut
 function recipe.preflash(dut)
     for _, piece in ipairs(dut.pieces) do
-        if not piece.source:is_streamed() then
-            pieces.prove(piece)
-        end
+        pieces.inspect(dut, piece)
     end
+    writers.prepare(dut)
     if dut.options.preflash or pieces.are_whole(dut.pieces) then
         run_preflash(dut)
+    elseif #dut.manifest.spec.preflash_commands > 0 then
+        log.info("partitions are written: the bundle's preflash commands are not run (--preflash)")
     end
 end
 
@@ -256,6 +259,7 @@ local function raise_differs(dut, piece)
     dut.console:fail({
         code = "checksum",
         retry = 1,
+        subject = piece.key,
         at = "shell",
         message = ("read-back differs: %s has sha256:%s, sent was sha256:%s"):format(
             piece.target.device, tostring(piece.read_back_sha256), piece.proof.decoded_sha256),
@@ -265,6 +269,11 @@ end
 
 local function verify_piece(dut, piece)
     piece.verification = nil
+    if not piece.proof then
+        piece.verification = "nobody has seen what the board fetched"
+        log.warn("%s is not verified: %s", piece.target.device, piece.verification)
+        return
+    end
     local read = read_back.digest(dut, piece.target.device, piece.proof.decoded_bytes)
     piece.read_back_sha256 = read.digest
     dut.report:add_bytes(read.digest and piece.proof.decoded_bytes or 0)
