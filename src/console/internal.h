@@ -18,6 +18,7 @@
 
 #include "base/wait.h"
 #include "console/console.h"
+#include "console/live.h"
 #include "console/stream.h"
 #include "console/transcript.h"
 
@@ -30,6 +31,7 @@ struct jf_console {
     pthread_t thread;
     bool has_thread;
     struct jf_event stop; // tells the thread to end
+    struct jf_live *live; // NULL: none; the job's thread's
 
     pthread_mutex_t reading; // held by whoever reads the stream
     atomic_bool claimed;     // by the job's thread; written under `reading`
