@@ -257,7 +257,8 @@ function UBoot:frame(command, options)
     return output, status
 end
 
-local function complaint_in(output)
+--- The words in a command's output that say that it failed, or nil.
+function UBoot.complaint(_, output)
     for _, text in ipairs(COMPLAINTS) do
         if output:find(text, 1, true) then
             return text
@@ -269,7 +270,7 @@ end
 local function reason(output)
     local last
     for line in output:gmatch("[^\n]+") do
-        if complaint_in(line) then
+        if UBoot:complaint(line) then
             return line
         end
         last = line:find("%S") and line or last
@@ -284,7 +285,7 @@ end
 function UBoot:run(command, options)
     options = options or {}
     local output, status = self:frame(command, options)
-    local failed = status and status ~= 0 or (status == nil and complaint_in(output) ~= nil)
+    local failed = status and status ~= 0 or (status == nil and self:complaint(output) ~= nil)
     if failed then
         self.console:fail({
             code = "status",

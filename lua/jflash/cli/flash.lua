@@ -51,9 +51,7 @@ end
 
 -- What the command line says, else the board's configuration.
 local function settle(values, pieces, board)
-    if values.power_off and values.no_power_off then
-        refuse("--power-off and --no-power-off exclude each other")
-    end
+    options.check_power_off(values)
     return {
         pieces = pieces,
         method = values.method,
@@ -70,13 +68,6 @@ local function settle(values, pieces, board)
         run_dir = values.run_dir,
         wait_s = values.wait,
     }
-end
-
-local function recipe_of(board)
-    if board.recipe then
-        return scripts.load_recipe(board.recipe)
-    end
-    return require("jflash.recipe.flash")
 end
 
 -- What failed behind the last step (the power switch) does not undo what was done.
@@ -111,7 +102,8 @@ end
 function M.run(values, recipe)
     local pieces = settle_pieces(values)
     local board = boards.choose(values)
-    local report = flash(recipe or recipe_of(board), board, settle(values, pieces, board))
+    local stock = recipe or scripts.board_recipe(board)
+    local report = flash(stock, board, settle(values, pieces, board))
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else

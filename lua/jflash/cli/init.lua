@@ -17,6 +17,9 @@ local COMMANDS = {
     { "flash", "Flash an image onto a board's storage." },
     { "run", "Run a Lua script, or a recipe with the options of flash." },
     { "console", "A live terminal on a board's console." },
+    { "bootloader-shell", "A board's U-Boot: its prompt, or one command." },
+    { "busybox-shell", "A board's flasher system: its shell, or one command." },
+    { "repl", "Lua at a prompt, with the board as dut." },
     { "power", "Switch a board's power on or off, or read it." },
     { "boards", "List the boards that are configured or built in." },
     { "bundle", "Check a bundle: its manifest, and that its files are there." },
@@ -61,6 +64,13 @@ local function asked_for(args)
     end
 end
 
+--- The module of a command.
+---@param name string
+---@return table
+function M.command(name)
+    return require("jflash.cli." .. name:gsub("-", "_"))
+end
+
 local function build(args)
     local parser = new_parser("jflash",
         "Flashes operating-system images onto boards through their own bootloader.")
@@ -78,7 +88,7 @@ local function build(args)
         command:help_max_width(80)
         add_help(command)
         if name == asked then
-            require("jflash.cli." .. name).define(command)
+            M.command(name).define(command)
         end
     end
     local help = parser:command("help", "Show help for a command."):add_help(false)
@@ -140,7 +150,7 @@ end
 local function run(args)
     local values = parse(args)
     log.configure({ format = values.log_format, quiet = values.quiet })
-    return require("jflash.cli." .. values.command).run(values) or 0
+    return M.command(values.command).run(values) or 0
 end
 
 local function indent(text)

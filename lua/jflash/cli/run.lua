@@ -6,7 +6,8 @@ local scripts = require("jflash.scripts")
 local M = {}
 
 local EXAMPLES = [[
-A script that returns a recipe is run like flash, with the same options:
+A script that returns a recipe is run like flash (or the command whose recipe it
+derives from), with the same options:
   jflash run flash.lua image.raw.xz --board qemu-arm64
   jflash run my-board.lua --help
 Any other script gets the arguments as it would from lua, in arg and in "...";
@@ -21,12 +22,12 @@ function M.define(command)
 end
 
 local function run_recipe(recipe, values)
-    local flash = require("jflash.cli.flash")
     local cli = require("jflash.cli")
-    local flash_values = cli.parse_as("jflash run " .. values.script,
-        "Run this recipe against a board.", flash.define, values.args)
-    require("jflash.log").configure({ format = flash_values.log_format, quiet = flash_values.quiet })
-    return flash.run(flash_values, recipe)
+    local command = cli.command(recipe.command)
+    local own_values = cli.parse_as("jflash run " .. values.script,
+        "Run this recipe against a board.", command.define, values.args)
+    require("jflash.log").configure({ format = own_values.log_format, quiet = own_values.quiet })
+    return command.run(own_values, recipe)
 end
 
 function M.run(values)

@@ -21,7 +21,8 @@ local M = {}
 
 ---@class jflash.Recipe
 ---@field order string[]  the steps' names, in order
-local Recipe = { is_recipe = true }
+---@field command string  the command of jflash whose options it takes
+local Recipe = { is_recipe = true, command = "flash" }
 Recipe.__index = Recipe
 
 -- A misspelt step would otherwise be ignored without a word.
@@ -61,13 +62,39 @@ local function copy_hooks(hooks)
 end
 
 --- A recipe that does what this one does until something in it is changed.
+---@param order string[]|nil    other steps, or fewer, in their order
+---@param command string|nil    the command that runs it, when it is another
 ---@return jflash.Recipe
-function Recipe:derive()
+function Recipe:derive(order, command)
     local child = {
-        order = table.move(self.order, 1, #self.order, 1, {}),
+        order = table.move(order or self.order, 1, #(order or self.order), 1, {}),
+        command = command,
         hooks = { before = copy_hooks(self.hooks.before), after = copy_hooks(self.hooks.after) },
     }
     return setmetatable(child, { __index = self, __newindex = set_step })
+end
+
+local function append_hooks(hooks, more)
+    for step, list in pairs(more) do
+        hooks[step] = hooks[step] or {}
+        table.move(list, 1, #list, #hooks[step] + 1, hooks[step])
+    end
+end
+
+--- This recipe's order and its own steps, with another recipe under it: what a user
+--- changed in that one holds here too.
+---@param base jflash.Recipe
+---@return jflash.Recipe
+function Recipe:over(base)
+    local child = base:derive(self.order, self.command)
+    for name, value in pairs(self) do
+        if type(value) == "function" then
+            child[name] = value
+        end
+    end
+    append_hooks(child.hooks.before, self.hooks.before)
+    append_hooks(child.hooks.after, self.hooks.after)
+    return child
 end
 
 local function add_hook(recipe, place, step, hook)
@@ -143,7 +170,8 @@ local function resume_at(recipe, position, failure)
     if recipe.order[position] == "verify" then
         answering.shell = "write"
     end
-    local again = index_of(recipe.order, answering[failure.at] or "power_cycle") or 1
+    local again = index_of(recipe.order, answering[failure.at])
+        or index_of(recipe.order, "power_cycle") or 1
     return math.min(again, position)
 end
 
