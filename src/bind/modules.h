@@ -13,6 +13,7 @@
     X(image)                                                                                       \
     X(job)                                                                                         \
     X(json)                                                                                        \
+    X(line_edit)                                                                                   \
     X(net)                                                                                         \
     X(sys)                                                                                         \
     X(tftp)                                                                                        \
