@@ -11,8 +11,9 @@ local sys = require("jflash.sys")
 
 local M = {}
 
--- A new size that the board could not be told is tried again after so long.
-local SIZE_RETRY_S = 1
+-- A new size is told once nothing went over the line for so long: what is typed
+-- between a prompt and its answer would be mixed with it.
+local QUIET_S = 0.3
 
 ---@class jflash.Live
 ---@field dut jflash.Dut
@@ -168,12 +169,14 @@ local function connect(self)
     self.live = self.dut.console:live()
 end
 
-local function resized(self)
-    if not self.tell_size then
-        return
-    end
+-- Tells a size that is due, unless something is going on.
+local function try_size(self)
+    local traffic = self.dut.console:traffic()
     local columns, rows = sys.terminal_size(0)
-    self.size_is_due = columns ~= nil and not self.tell_size(columns, rows)
+    if columns and traffic == self.traffic and self.tell_size(columns, rows) then
+        self.size_is_due = false
+    end
+    self.traffic = traffic
 end
 
 -- A board that was switched off here may have taken its console with it.
@@ -183,10 +186,12 @@ end
 
 local function converse(self)
     while true do
-        local timeout_s = self.size_is_due and SIZE_RETRY_S or nil
+        local timeout_s = self.size_is_due and QUIET_S or nil
         local why = errors.check("host", self.live:run({ timeout_s = timeout_s }))
-        if why == "resized" or why == "timeout" then
-            resized(self)
+        if why == "resized" then
+            self.size_is_due = self.tell_size ~= nil
+        elseif why == "timeout" then
+            try_size(self)
         elseif why == "escape" or (why == "closed" and is_off(self)) then
             if menu(self) then
                 return "quit"

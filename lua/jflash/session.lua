@@ -104,11 +104,11 @@ local function tell_size(dut)
     end
 end
 
--- Undoes what framed commands need: no echo, no kernel messages, no line's end.
+-- Undoes what framed commands need: no echo, no kernel messages, long lines.
 local function make_interactive(dut)
     local columns, rows = sys.terminal_size(0)
-    local size = columns and size_command(columns, rows) or "stty cols 80 rows 24"
-    dut.shell:run(size .. "; stty echo; dmesg -n 7 || :")
+    -- A getty whose login ended in a line feed leaves the Return key without meaning.
+    dut.shell:run(("stty sane; %s; dmesg -n 7 || :"):format(size_command(columns or 80, rows or 24)))
 end
 
 --- A live terminal in this shell; see jflash.live.

@@ -9,7 +9,7 @@
 #include "console/live.h"
 
 #define LIVE "jflash.console.live"
-#define CTRL_BRACKET "\x1d"
+#define CTRL_BRACKET '\x1d'
 #define FD_LIMIT (1 << 20)
 
 struct handle {
@@ -47,9 +47,11 @@ int jf_bind_console_attach(lua_State *L) {
     struct jf_live_options options = {
         .input_fd = opt_fd(L, "input_fd", STDIN_FILENO),
         .output_fd = opt_fd(L, "output_fd", STDOUT_FILENO),
-        .escape = escape ? escape[0] : CTRL_BRACKET[0],
+        .escape = CTRL_BRACKET,
         .terminal = jf_bind_context(L)->terminal,
     };
+    if (escape)
+        options.escape = escape[0];
     struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
     handle->live = NULL;
     luaL_setmetatable(L, LIVE);

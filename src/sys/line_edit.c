@@ -56,11 +56,12 @@ static bool find(void *handle, const char *name, void *ret_function) {
     return address != NULL;
 }
 
-static enum jf_code load(struct library *lib, struct jf_error *err) {
+// False when the library is not there, or another one than is known here.
+static bool load(struct library *lib) {
     // Never unloaded: what it knows of the terminal is kept for the next editor.
     lib->handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!lib->handle)
-        return jf_fail(err, JF_UNSUPPORTED, "line editing: %s is not installed", LIBRARY);
+        return false;
     bool complete = find(lib->handle, "el_init", &lib->init);
     complete = find(lib->handle, "el_end", &lib->end) && complete;
     complete = find(lib->handle, "el_set", &lib->set) && complete;
@@ -71,10 +72,7 @@ static enum jf_code load(struct library *lib, struct jf_error *err) {
     complete = find(lib->handle, "el_resize", &lib->resize) && complete;
     complete = find(lib->handle, "history_init", &lib->history_init) && complete;
     complete = find(lib->handle, "history_end", &lib->history_end) && complete;
-    complete = find(lib->handle, "history", &lib->history) && complete;
-    if (complete)
-        return JF_OK;
-    return jf_fail(err, JF_UNSUPPORTED, "line editing: %s is another one", LIBRARY);
+    return find(lib->handle, "history", &lib->history) && complete;
 }
 
 // The library hands its own object alone to what it calls. It is loaded, so this
@@ -197,20 +195,21 @@ enum jf_code jf_line_edit_open(const struct jf_line_edit_options *options,
     if (!edit)
         return jf_fail(err, JF_LIMIT, "line editing: not enough memory");
     edit->options = *options;
-    enum jf_code code = load(&edit->lib, err);
-    if (code == JF_OK) {
-        edit->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-        // The library's table of keys depends on it.
-        locale_t outer = enter_utf8(edit);
-        if (!configure(edit))
-            code = jf_fail(err, JF_UNSUPPORTED, "line editing: this terminal cannot do it");
-        leave_utf8(outer);
-    }
-    if (code == JF_OK)
-        *ret_edit = edit;
-    else
+    if (!load(&edit->lib)) {
         jf_line_edit_close(edit);
-    return code;
+        return jf_fail(err, JF_UNSUPPORTED, "line editing: %s is not installed", LIBRARY);
+    }
+    edit->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    // The library's table of keys depends on it.
+    locale_t outer = enter_utf8(edit);
+    bool configured = configure(edit);
+    leave_utf8(outer);
+    if (!configured) {
+        jf_line_edit_close(edit);
+        return jf_fail(err, JF_UNSUPPORTED, "line editing: this terminal cannot do it");
+    }
+    *ret_edit = edit;
+    return JF_OK;
 }
 
 // One line by the library; NULL when the read has ended otherwise.

@@ -181,6 +181,13 @@ function Console:watch(seconds)
     end
 end
 
+--- How many bytes went over the line so far, both ways.
+---@return integer
+function Console:traffic()
+    local stats = opened(self):stats()
+    return stats.sent_bytes + stats.received_bytes
+end
+
 ---@param text string
 ---@param options {cps: number|nil, timeout_s: number|nil}|nil
 function Console:send(text, options)
