@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "runtime/job.h"
+#include "sys/arguments.h"
 #include "sys/terminal.h"
 
 #define STATUS_BUG 1
@@ -66,13 +67,18 @@ static void watch(struct jf_job *job, int signals_fd) {
 int main(int argc, char **argv) {
     struct jf_error err;
     struct jf_job *job;
+    char **arguments = jf_arguments_take(argc, argv);
     int signals_fd = open_signals();
-    if (signals_fd < 0 || jf_job_start(argc, argv, &job, &err) != JF_OK) {
-        fprintf(stderr, "jflash: cannot start: %s\n", signals_fd < 0 ? "signalfd" : err.message);
+    if (!arguments || signals_fd < 0 || jf_job_start(argc, arguments, &job, &err) != JF_OK) {
+        fprintf(stderr, "jflash: cannot start: %s\n",
+                !arguments       ? "not enough memory"
+                : signals_fd < 0 ? "signalfd"
+                                 : err.message);
         return STATUS_BUG;
     }
     watch(job, signals_fd);
     int status = jf_job_finish(job);
     close(signals_fd);
+    jf_arguments_free(arguments);
     return status;
 }

@@ -127,7 +127,8 @@ threads() {
     c_units tsan
     specs tsan 600 tests/unit/lua/console_spec.lua tests/unit/lua/image_spec.lua \
         tests/unit/lua/job_spec.lua tests/unit/lua/http_spec.lua \
-        tests/unit/lua/serve_image_spec.lua tests/peers/tftp_spec.lua
+        tests/unit/lua/serve_image_spec.lua tests/peers/tftp_spec.lua \
+        tests/peers/download_spec.lua
 }
 
 peers() {

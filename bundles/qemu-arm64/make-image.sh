@@ -7,9 +7,11 @@
 set -eu
 
 prog=make-image.sh
+# shellcheck disable=SC2034
+arch=arm64
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source-path=SCRIPTDIR source=common.sh
-. "$here/common.sh"
+# shellcheck source-path=SCRIPTDIR source=../common/lib.sh
+. "$here/../common/lib.sh"
 
 # In MiB: partition 1 holds the kernel, partition 2 the root, and each copy of the partition table
 # gets 1.
@@ -54,13 +56,12 @@ if [ $force = no ] && [ -e "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$s
     exit 0
 fi
 
-need apt-get:apt dpkg-deb:dpkg tar:tar cpio:cpio gzip:gzip depmod:kmod modprobe:kmod \
+need apt-get:apt dpkg-deb:dpkg tar:tar cpio:cpio gzip:gzip xz:xz-utils depmod:kmod modprobe:kmod \
     mke2fs:e2fsprogs e2fsck:e2fsprogs sgdisk:gdisk unshare:util-linux flock:util-linux
 
 workdir "$(dirname "$out")"
 apt_root
-kernel=$(kernel_package)
-[ -n "$kernel" ] || die "no arm64 kernel in the host's apt sources"
+kernel=$(kernel_package linux-image-arm64)
 version=${kernel#linux-image-}
 # shellcheck disable=SC2086
 fetch_closure $packages

@@ -131,7 +131,7 @@ local LOGIN = schema.record({
     type = schema.enum({ "busybox" }, { nullable = true }),
     login_prompt = optional_text(),
     username = schema.string({ nullable = true }),
-    password = schema.string({ nullable = true }),
+    password = schema.string({ nullable = true, secret = true }),
     prompt = optional_text(),
 }, { nullable = true })
 
@@ -163,6 +163,9 @@ local TIMEOUTS = schema.record({
 return schema.record({
     description = schema.string({ default = "" }),
     bundle = optional_text(),
+    cacert = optional_text(),
+    cache_dir = optional_text(),
+    cache_limit = schema.size({ default = 20 << 30 }),
     manifest = schema.string({ default = "manifest.yaml", filled = true, check = manifest.check_file }),
     variant = optional_text(),
     default_target = optional_text(),
@@ -178,4 +181,5 @@ return schema.record({
     timeouts = TIMEOUTS,
     retries = schema.integer({ default = 3, min = 0, max = 100 }),
     recipe = optional_text(),
+    allow_bundle_recipe = schema.boolean({ default = false }),
 }, { check = check_board })

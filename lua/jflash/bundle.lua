@@ -7,6 +7,7 @@
 --   for _, file in ipairs(b:files()) do print(file.role, file.path, file.size_bytes) end
 
 local errors = require("jflash.errors")
+local image = require("jflash.image")
 local manifest = require("jflash.manifest")
 local nearest = require("jflash.nearest")
 local runtime = require("jflash.runtime")
@@ -96,16 +97,57 @@ function Bundle:path(file, where)
     return locate(self, file, where or self.dir)
 end
 
+-- A file of one's own takes the place of the bundle's, which need not be there then.
+-- The board asks for it by a name that no character in a path can damage.
+local function own_file(self, role, own)
+    local address = self.manifest:address(role)
+    if not address then
+        fail(("%s: there is no spec.%s.address to load your %s to"):format(self.manifest.source, role, role))
+    end
+    return { role = role, file = "own/" .. role, address = address, path = own.path, size_bytes = own.size_bytes }
+end
+
 ---What U-Boot loads for the variant `name` (unset: the default), each file proven
 ---to be there.
 ---@param name string?
+---@param own table<string, { path: string, size_bytes: integer }>? by role, instead of the bundle's
 ---@return { role: string, file: string, address: string, path: string, size_bytes: integer }[]
-function Bundle:files(name)
-    local files = self.manifest:files(name)
-    for _, file in ipairs(files) do
-        file.path, file.size_bytes = self:path(file.file, file.where)
+function Bundle:files(name, own)
+    local named = {}
+    for _, file in ipairs(self.manifest:files(name)) do
+        named[file.role] = file
+    end
+    local files = {}
+    for _, role in ipairs(manifest.roles) do
+        local file = named[role]
+        if own and own[role] then
+            file = own_file(self, role, own[role])
+        elseif file then
+            file.path, file.size_bytes = self:path(file.file, file.where)
+        end
+        table.insert(files, file)
     end
     return files
+end
+
+local function manifest_line(self)
+    local digest, message, code = image.sha256_file(self.manifest_path)
+    errors.check("host", digest, message, code)
+    return ("%s  %s\n"):format(digest, self.manifest_path:match("[^/]+$"))
+end
+
+---A digest of the manifest and the files given: what `sha256sum FILE… | sha256sum`
+---prints in the bundle's folder, the manifest first.
+---@param files { file: string, path: string }[]  see Bundle:files
+---@return string digits
+function Bundle:digest(files)
+    local lines = { manifest_line(self) }
+    for _, file in ipairs(files) do
+        local digest, message, code = image.sha256_file(file.path)
+        errors.check("host", digest, message, code)
+        lines[#lines + 1] = ("%s  %s\n"):format(digest, file.file)
+    end
+    return image.sha256(table.concat(lines))
 end
 
 ---Proves that every file that the manifest names is there. Raises otherwise.
@@ -128,19 +170,30 @@ local function places(name)
 end
 
 ---The folder of a bundle: `place` itself when it is one, else where a bundle of that
----name was built. Raises a config error that says how to build it.
+---name was built; nil when it was not.
 ---@param place string a folder, or a bare name like "qemu-arm64"
----@return string dir
-function M.find(place)
+---@return string? dir
+function M.lookup(place)
     if place:find("/", 1, true) or sys.stat(place) then
         return place
     end
-    local tried = places(place)
-    for _, dir in ipairs(tried) do
+    for _, dir in ipairs(places(place)) do
         if sys.stat(dir .. "/manifest.yaml") then
             return dir
         end
     end
+    return nil
+end
+
+---As lookup. Raises a config error that says how to build it.
+---@param place string
+---@return string dir
+function M.find(place)
+    local dir = M.lookup(place)
+    if dir then
+        return dir
+    end
+    local tried = places(place)
     return errors.raise({
         class = "config",
         code = "missing",
@@ -163,7 +216,8 @@ function M.open(dir, options)
     end
     local self = setmetatable({ dir = dir, root = root }, Bundle)
     locate(self, name, dir)
-    self.manifest = manifest.load(dir .. "/" .. name, { strict = options and options.strict })
+    self.manifest_path = dir .. "/" .. name
+    self.manifest = manifest.load(self.manifest_path, { strict = options and options.strict })
     return self
 end
 

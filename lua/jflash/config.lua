@@ -1,12 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- Which boards there are: those of the user's jflash.yaml files, and the ones that
--- are built in. docs/configuration.md describes the file.
+-- Which boards there are: those of the user's jflash.yaml files (or of a Jumpstarter
+-- exporter file that --config names), and the ones that are built in.
+-- docs/configuration.md describes the files.
 --
 --   local board = config.board("bench-3", { set = { "uboot.prompt=J7> " } })
 --   print(board.console.device, board.timeouts.boot_s)
 
 local board_schema = require("jflash.board_schema")
+local config_file = require("jflash.config_file")
 local errors = require("jflash.errors")
 local nearest = require("jflash.nearest")
 local override = require("jflash.override")
@@ -19,9 +21,10 @@ local M = {}
 
 local FILE = "jflash.yaml"
 local BUILT_IN = "built in"
-local WRITABLE_BY_OTHERS = 18 -- octal 022
 -- Their relative values count from the folder of the file that has them.
-local PATH_KEYS = { "bundle", "recipe" }
+local PATH_KEYS = { "bundle", "recipe", "cacert", "cache_dir" }
+-- Of these a name without a slash may be something that is looked up.
+local NAMES = { bundle = true, recipe = true }
 
 ---@class jflash.config.options
 ---@field config string? read this file instead of searching
@@ -34,69 +37,6 @@ local PATH_KEYS = { "bundle", "recipe" }
 ---@field files string[] the configuration files that were read
 ---@field warnings string[]
 ---@field positions table<string, string> where each key stands: "console.device" -> "file:line:column"
-
--- The only content that matters at the top: boards stay as nodes, since only the
--- one in use is checked key by key.
-local function read_boards(node, name)
-    schema.read(node, schema.record({
-        boards = schema.map(schema.open(), { simple_names = true, nullable = true, default = {} }),
-    }, { nullable = true }), { name = name })
-    for _, entry in ipairs(node.entries or {}) do
-        if entry.key == "boards" then
-            return entry.value.entries or {}
-        end
-    end
-    return {}
-end
-
--- Names user `uid` as people know him.
-local function user_name(uid)
-    return sys.user and sys.user(uid) or ("user %d"):format(uid)
-end
-
--- A file that others control could run commands as this user (power commands,
--- recipes), so it is refused.
-local function check_owner(path, info)
-    local mine = info.uid == sys.uid() or info.uid == 0
-    if info.type ~= "file" then
-        errors.raise({ class = "config", code = "unsupported", message = path .. ": not a regular file" })
-    elseif not mine then
-        errors.raise({
-            class = "config",
-            code = "unsupported",
-            message = ("%s: refused, since it belongs to %s"):format(path, user_name(info.uid)),
-            hint = ("after reading it: chown %s %s"):format(user_name(sys.uid()), path),
-        })
-    elseif info.mode & WRITABLE_BY_OTHERS ~= 0 then
-        errors.raise({
-            class = "config",
-            code = "unsupported",
-            message = ("%s: refused, since others can write it (mode %03o)"):format(path, info.mode),
-            hint = ("after reading it: chmod go-w %s"):format(path),
-        })
-    end
-end
-
--- The boards of one file, as {name =, node =, source =}; nil when there is no file.
-local function read_file(path)
-    local info, message, code, errno = sys.stat(path)
-    if not info and (errno == "ENOENT" or errno == "ENOTDIR") then
-        return nil, message, code
-    end
-    errors.check("config", info, message, code)
-    check_owner(path, info)
-    local text
-    text, message, code = sys.read_file(path)
-    errors.check("config", text, message, code)
-    local node
-    node, message, code = yaml.parse(text, path)
-    errors.check("config", node, message, code)
-    local boards = {}
-    for _, entry in ipairs(read_boards(node, path)) do
-        boards[#boards + 1] = { name = entry.key, node = entry.value, source = path }
-    end
-    return boards
-end
 
 local function home_directory()
     local home = sys.getenv("HOME")
@@ -117,22 +57,51 @@ function M.search_files()
     return files
 end
 
+---The configuration files that there are: `config` alone, or those of the search
+---places. Raises when one cannot be read.
+---@param options jflash.config.options?
+---@return jflash.config_file[]
+function M.documents(options)
+    options = options or {}
+    if options.config then
+        return { (errors.check("config", config_file.read(options.config))) }
+    end
+    local documents, seen = {}, {}
+    for _, path in ipairs(options.files or M.search_files()) do
+        local document = config_file.read(path)
+        local real = document and sys.realpath(path) or path
+        if document and not seen[real] then
+            seen[real] = true
+            documents[#documents + 1] = document
+        end
+    end
+    return documents
+end
+
+local REFUSED = {
+    manifest = { "is a bundle's manifest, no configuration", "the key 'bundle' of a board names the bundle's folder" },
+    exporter = { "is a Jumpstarter exporter file, which is not looked for here", "name it: --config " },
+}
+
+-- A file that holds no boards, or is not to be found by accident.
+local function check_kind(document, is_named)
+    local refused = REFUSED[document.kind]
+    if refused and not (is_named and document.kind == "exporter") then
+        local hint = document.kind == "exporter" and refused[2] .. document.path or refused[2]
+        errors.raise({ class = "config", code = "unsupported", hint = hint,
+            message = ("%s: %s"):format(document.path, refused[1]) })
+    end
+end
+
 -- All boards of the user's files by name, and the files that exist.
 local function configured(options)
-    local boards, files, seen = {}, {}, {}
-    local places = options.config and { options.config } or options.files or M.search_files()
-    for _, path in ipairs(places) do
-        local found, message, code = read_file(path)
-        if not found and options.config then
-            errors.raise({ class = "config", code = code, message = message })
-        end
-        local real = found and sys.realpath(path) or path
-        if found and not seen[real] then
-            files[#files + 1] = path
-            seen[real] = true
-            for _, board in ipairs(found) do
-                boards[board.name] = boards[board.name] or board
-            end
+    local boards, files = {}, {}
+    for _, document in ipairs(M.documents(options)) do
+        check_kind(document, options.config ~= nil)
+        schema.raise(document.problems)
+        files[#files + 1] = document.path
+        for _, board in ipairs(document.boards) do
+            boards[board.name] = boards[board.name] or board
         end
     end
     return boards, files
@@ -160,8 +129,10 @@ local function all_boards(options)
     return boards, files, own
 end
 
+-- What stands before a board's keys in its file, without a dot.
 local function key_path(board)
-    return board.source == BUILT_IN and "" or "boards." .. board.name
+    local is_whole = board.source == BUILT_IN or board.exporter
+    return is_whole and "" or "boards." .. board.name
 end
 
 local function document_name(board)
@@ -254,7 +225,7 @@ local function resolve_paths(value, board, positions)
             local resolved = absolute(path, (base_directory(board, positions[key])))
             -- What is not there and has no slash is a name that is looked up later
             -- (bundle.lua, scripts.lua).
-            local is_name = not path:find("/", 1, true) and not sys.stat(resolved)
+            local is_name = NAMES[key] and not path:find("/", 1, true) and not sys.stat(resolved)
             value[key] = is_name and path or resolved
         end
     end
@@ -269,6 +240,54 @@ local function own_positions(positions, prefix)
     return own
 end
 
+-- What the exporter file has wrong about a board, unless --set mends it.
+local function exporter_problems(board, positions)
+    local exporter = board.exporter
+    local problems = table.move(exporter.problems, 1, #exporter.problems, 1, {})
+    for _, refused in ipairs(exporter.refused) do
+        if positions[refused.key] ~= "--set" then
+            problems[#problems + 1] = refused.text
+        end
+    end
+    return problems
+end
+
+---One board of M.documents or of the built-in ones, with overrides, checked key by key.
+---Raises nothing for what the board has wrong: it is listed.
+---@param board table
+---@param set string[]?
+---@return jflash.board value without name, source and files
+---@return { positions: table<string, string>, problems: string[], warnings: string[] } info
+function M.examine(board, set)
+    for _, assignment in ipairs(set or {}) do
+        override.apply(board.node, board_schema, assignment)
+    end
+    local prefix = key_path(board)
+    local value, info = schema.examine(board.node, board_schema, { name = document_name(board), path = prefix })
+    info.positions = own_positions(info.positions, prefix)
+    if board.exporter then
+        local problems = exporter_problems(board, info.positions)
+        info.problems = table.move(info.problems, 1, #info.problems, #problems + 1, problems)
+        info.warnings = table.move(info.warnings, 1, #info.warnings, #board.exporter.warnings + 1,
+            table.move(board.exporter.warnings, 1, #board.exporter.warnings, 1, {}))
+    end
+    if value then
+        resolve_paths(value, board, info.positions)
+    end
+    return value, info
+end
+
+---The board `name` as it was written; unset: the only one that the user's files
+---configure. Raises a config error when there is none.
+---@param name string?
+---@param options jflash.config.options?
+---@return { name: string, node: table, source: string, exporter: table? } board
+---@return string[] files
+function M.find(name, options)
+    local boards, files, own = all_boards(options or {})
+    return choose(name, boards, own), files
+end
+
 ---The configuration of the board `name`, complete with defaults. Unset: the only
 ---board that the user's files configure. Raises a config error when there is no
 ---such board, or when its configuration or an override is wrong.
@@ -276,18 +295,11 @@ end
 ---@param options jflash.config.options?
 ---@return jflash.board
 function M.board(name, options)
-    options = options or {}
-    local boards, files, own = all_boards(options)
-    local board = choose(name, boards, own)
-    for _, assignment in ipairs(options.set or {}) do
-        override.apply(board.node, board_schema, assignment)
-    end
-    local prefix = key_path(board)
-    local value, info = schema.read(board.node, board_schema, { name = document_name(board), path = prefix })
-    local positions = own_positions(info.positions, prefix)
-    resolve_paths(value, board, positions)
+    local board, files = M.find(name, options)
+    local value, info = M.examine(board, options and options.set)
+    schema.raise(info.problems)
     value.name, value.source, value.files = board.name, board.source, files
-    value.warnings, value.positions = info.warnings, positions
+    value.warnings, value.positions = info.warnings, info.positions
     return value
 end
 

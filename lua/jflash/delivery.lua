@@ -7,6 +7,7 @@ local M = {}
 
 ---@class jflash.Delivery
 ---@field command string  prints the bytes on the board
+---@field is_unseen boolean|nil  they do not come through this host: the board hashes them
 local Delivery = {}
 Delivery.__index = Delivery
 
@@ -15,8 +16,9 @@ Delivery.__index = Delivery
 ---@param key string
 ---@param content table   see dut.http:offer
 ---@param stream table|nil  closed with the delivery
+---@param watch fun(settle: boolean)|nil  see Delivery:check
 ---@return jflash.Delivery to be closed: `local delivery <close> = …`
-function M.offer(dut, key, content, stream)
+function M.offer(dut, key, content, stream, watch)
     local offered = dut.http:offer(key, content)
     return setmetatable({
         http = dut.http,
@@ -24,12 +26,24 @@ function M.offer(dut, key, content, stream)
         url = offered.url,
         command = dut.shell:fetch(offered.url),
         stream = stream,
+        watch = watch,
     }, Delivery)
 end
 
---- How many bytes went out so far; nil when that cannot be told.
+--- Raises what went wrong on this side with what is delivered: its own source, its
+--- data. With `settle` something went wrong on the board already, and this side may
+--- find its cause in a moment.
+---@param settle boolean|nil
+function Delivery:check(settle)
+    if self.watch then
+        self.watch(settle or false)
+    end
+end
+
+--- How many bytes went out so far; nil when that cannot be told. Raises as `check`.
 ---@return integer|nil
 function Delivery:bytes()
+    self:check()
     local transfer = self.http:progress(self.name)
     return transfer and transfer.bytes
 end
@@ -38,6 +52,18 @@ end
 ---@return string
 function Delivery:arrival()
     return self.http:arrival(self.name)
+end
+
+--- Raises that the board's download failed.
+---@param dut jflash.Dut
+---@param status integer|nil  of its command
+---@param words string        what that said
+function Delivery:raise_failed(dut, status, words)
+    dut.console:fail({
+        code = "network", at = "shell",
+        message = ("write: the board's download failed (status %s): %s; %s"):format(
+            status, words, self:arrival()),
+    })
 end
 
 function Delivery:__close()

@@ -20,8 +20,8 @@ local M = {}
 ---@field hint string|nil     what the person can do
 ---@field console string|nil  the last lines that the board said
 ---@field retry integer|nil   how often trying again may help: nil as its class says, 0 never
+---@field subject string|nil  what failed, where one step does the same with several things
 ---@field at string|nil       what the board still answers: "uboot" or "shell"
----@field errno string|nil     "ENOSPC", when the operating system refused
 ---@field errno string|nil     "ENOSPC", when the operating system refused
 ---@field cleanup string[]|nil  clean-ups that failed while this error unwound
 ---@field traceback string|nil  for class "bug"

@@ -16,6 +16,9 @@ local yaml = require("jflash.yaml")
 
 local M = {}
 
+-- What U-Boot loads, in this order.
+M.roles = { "kernel", "initram", "dtb" }
+
 local API_GROUP = "jumpstarter.dev/"
 local API_VERSION = API_GROUP .. "v1alpha1"
 
@@ -107,10 +110,11 @@ local function command(options)
     return schema.string(options)
 end
 
+-- Older bundles have the file's name alone.
 local VARIANT = schema.record({
     file = schema.string({ nullable = true, filled = true, check = check_file }),
     bootcmd = command({ nullable = true }),
-}, { nullable = true })
+}, { nullable = true, shorthand = "file" })
 
 local SPEC = schema.record({
     manufacturer = schema.string({ nullable = true }),
@@ -121,7 +125,7 @@ local SPEC = schema.record({
         type = schema.enum({ "busybox" }, { nullable = true }),
         login_prompt = schema.string({ default = "login:", filled = true }),
         username = schema.string({ nullable = true }),
-        password = schema.string({ nullable = true }),
+        password = schema.string({ nullable = true, secret = true }),
         prompt = schema.string({ default = "#", filled = true }),
     }),
     default_target = schema.string({ nullable = true }),
@@ -142,6 +146,9 @@ local MANIFEST = schema.record({
     metadata = schema.record({ name = schema.string({ required = true, filled = true }) }, { required = true }),
     spec = SPEC,
 })
+
+---The type of a manifest's tree, for jflash.schema.
+M.schema = MANIFEST
 
 local function refuse_choice(self, what, name, choices)
     local text = #choices > 0 and table.concat(choices, ", ") or "none"
@@ -208,6 +215,13 @@ end
 local function dtb_entry(self, name)
     local key = ("spec.dtb.variants.%s.file"):format(name)
     return file_entry(self, "dtb", key, self.spec.dtb.variants[name].file, self.spec.dtb.address)
+end
+
+---Where U-Boot loads a role's file to; nil when the manifest does not say.
+---@param role "kernel"|"initram"|"dtb"
+---@return string?
+function Manifest:address(role)
+    return self.spec[role] and self.spec[role].address
 end
 
 ---What U-Boot loads for the variant `name` (unset: the default), in order.

@@ -4,21 +4,25 @@
 -- or a partition, all in one boot. A piece is an image with the place it goes to;
 -- it carries what was done with it, and the report reads that.
 
+local board_images = require("jflash.source_dut")
 local errors = require("jflash.errors")
 local images = require("jflash.source")
 local log = require("jflash.log")
+local partitions = require("jflash.partition")
 local targets = require("jflash.target")
+local urls = require("jflash.url")
 
 local M = {}
 
 ---@class jflash.Piece
 ---@field key string            names what is offered to the board for it
----@field image string          the image as it was given
+---@field given string          the image as it was given; a URL may hold secrets
+---@field image string          the same, as it may be shown
 ---@field part string|nil       as given with -t: a target's name, or a partition's label
 ---@field label string|nil      the partition's label; nil for a whole device
 ---@field target_name string    which device, or which device the partition is on
 ---@field target_path string
----@field source jflash.Source
+---@field source jflash.Source|nil  nil only in a dry run, which reads local files alone
 ---@field target jflash.Target|nil  from resolve_target on
 ---@field proof table|nil       digests and sizes of what is sent
 ---@field written {bytes: integer, elapsed_s: number}|nil
@@ -43,26 +47,54 @@ local function check_inputs(wanted)
     end
 end
 
---- Opens the images of a run and looks at the beginning of each.
----@param dut jflash.Dut
----@return jflash.Piece[]
-function M.open(dut)
-    local wanted, options = dut.options.pieces, dut.options
-    check_inputs(wanted)
-    local pieces = {}
-    for index, entry in ipairs(wanted) do
-        pieces[index] = {
-            key = "image" .. (index > 1 and index or ""),
-            image = entry.image,
-            part = entry.part,
-            source = dut.scope:own(images.open(entry.image, options, dut), "close the image"),
-        }
+-- What the board is to fetch by itself must be something that it can.
+local function open_source(dut, image)
+    local options = dut.options
+    if options.dut_fetch and urls.is_http(image) then
+        return board_images.open(image, options)
+    elseif options.dut_fetch then
+        config_error("usage", ("--dut-fetch: %s is no http or https URL"):format(urls.shown(image)))
     end
-    return pieces
+    return images.open(image, options, dut)
 end
 
--- The board's own targets stand before the manifest's.
+-- One image may go to several places: it is read, or fetched, once.
+local function source_of(dut, image)
+    for _, piece in ipairs(dut.pieces) do
+        if piece.given == image then
+            return piece.source
+        end
+    end
+    return dut.scope:own(open_source(dut, image), "close the image")
+end
+
+local function open_piece(dut, index, entry)
+    local piece = {
+        key = "image" .. (index > 1 and index or ""),
+        given = entry.image,
+        image = urls.shown(entry.image),
+        part = entry.part,
+    }
+    if not dut.options.dry_run or images.is_local(entry.image) then
+        piece.source = source_of(dut, entry.image)
+    end
+    return piece
+end
+
+--- Opens the images of a run and looks at the beginning of each. Repeated, it leaves
+--- alone those that are open: standard input can be read once.
+---@param dut jflash.Dut
+function M.open(dut)
+    local wanted = dut.options.pieces
+    check_inputs(wanted)
+    for index, entry in ipairs(wanted) do
+        dut.pieces[index] = dut.pieces[index] or open_piece(dut, index, entry)
+    end
+end
+
+-- The board's own targets stand before the manifest's, for its default too.
 local function find_target(dut, name)
+    name = name or dut.manifest.spec.default_target
     local configured = name and dut.board.targets[name]
     if configured then
         return configured.path, name
@@ -75,16 +107,31 @@ local function is_target(dut, name)
 end
 
 -- A partition table that is replaced, and a partition in it: one of the two is lost.
+-- Two names may stand for one path.
 local function refuse_both(pieces)
     local whole = {}
     for _, piece in ipairs(pieces) do
-        whole[piece.target_name] = not piece.label or whole[piece.target_name]
+        local other = whole[piece.target_path]
+        if not piece.label and other then
+            config_error("usage", ("-t %s and -t %s are the same device, %s"):format(
+                other.part, piece.part, piece.target_path))
+        elseif not piece.label then
+            whole[piece.target_path] = piece
+        end
     end
     for _, piece in ipairs(pieces) do
-        if piece.label and whole[piece.target_name] then
+        if piece.label and whole[piece.target_path] then
             config_error("usage", ("target %s is written as a whole, so its partition %q cannot be "
                 .. "written in the same run"):format(piece.target_name, piece.label))
         end
+    end
+end
+
+-- --target says where labels are looked for; a piece that names its target has no use for it.
+local function warn_unused_target(dut, piece)
+    if dut.options.target then
+        log.warn("-t %s names a target by itself: --target %s does not apply to it", piece.part,
+            dut.options.target)
     end
 end
 
@@ -95,9 +142,10 @@ function M.place(dut)
     local chosen = dut.options.target or dut.board.default_target
     for _, piece in ipairs(dut.pieces) do
         local named = is_target(dut, piece.part)
-        if named and dut.options.target then
-            log.warn("-t %s names a target by itself: --target %s is for partitions",
-                piece.part, dut.options.target)
+        if named then
+            warn_unused_target(dut, piece)
+        elseif piece.part then
+            partitions.check_label(piece.part)
         end
         piece.label = not named and piece.part or nil
         piece.target_path, piece.target_name = find_target(dut, named and piece.part or chosen)
@@ -113,25 +161,41 @@ function M.place_name(piece)
     return piece.label and ("partition %q of %s"):format(piece.label, device) or device
 end
 
--- Two names may lead to one disk.
+-- Whether one is a part of the other, whatever names led to them.
+local function overlap(first, second)
+    return first.kernel_name == second.kernel_name or first.kernel_name == second.disk
+        or second.kernel_name == first.disk
+end
+
 local function refuse_overlap(dut)
     for index, piece in ipairs(dut.pieces) do
-        for other = 1, index - 1 do
-            local first, second = dut.pieces[other].target, piece.target
-            if first.disk == second.disk
-                and (first.device == second.device or not (first.label and second.label)) then
-                config_error("target", ("two images for %s: %s and %s"):format(second.disk,
-                    dut.pieces[other].part or "the whole", piece.part or "the whole"))
+        for before = 1, index - 1 do
+            local other = dut.pieces[before]
+            if overlap(other.target, piece.target) then
+                dut.console:fail({ class = "config", code = "target", retry = 0, at = "shell",
+                    message = ("two images for one place: -t %s is %s, -t %s is %s"):format(other.part,
+                        other.target.device, piece.part, piece.target.device) })
             end
         end
     end
+end
+
+-- After a reboot a name may stand for another device: what was done to the first is
+-- not done to that.
+local function same_device(before, now)
+    return before.kernel_name == now.kernel_name and before.size_bytes == now.size_bytes
+        and before.model == now.model
 end
 
 --- Finds each piece's device on the board, all of them before the first write.
 ---@param dut jflash.Dut with a logged-in shell
 function M.resolve(dut)
     for _, piece in ipairs(dut.pieces) do
-        piece.target = targets.resolve(dut, piece.target_name, piece.target_path, piece.label)
+        local target = targets.resolve(dut, piece.target_name, piece.target_path, piece.label)
+        if piece.target and not same_device(piece.target, target) then
+            M.forget_written({ piece })
+        end
+        piece.target = target
     end
     refuse_overlap(dut)
 end
@@ -156,6 +220,29 @@ function M.forget_written(pieces)
     end
 end
 
+--- Refuses an image that does not fit, as far as its size is known before its proof.
+---@param piece jflash.Piece
+function M.check_size(piece)
+    local bytes = piece.source:decoded_bytes()
+    if bytes then
+        targets.check_fits(piece.target, bytes)
+    end
+end
+
+--- Makes sure, before the first write, that a piece's image is what can be written:
+--- all of it is proven, or of what can be proven only then, its beginning and its size.
+---@param dut jflash.Dut with a shell
+---@param piece jflash.Piece with a target
+function M.inspect(dut, piece)
+    if not piece.source:is_streamed() then
+        M.prove(piece)
+    elseif piece.source.inspect then
+        piece.source:inspect(dut, piece)
+    else
+        M.check_size(piece)
+    end
+end
+
 --- Waits until a piece's image is proven, and refuses one that does not fit. What
 --- comes from a server while it is written is proven when that has ended.
 ---@param piece jflash.Piece
@@ -165,6 +252,9 @@ function M.prove(piece)
             log.info("waiting until the image is proven")
         end
         piece.proof = piece.source:proof()
+        if not piece.proof then
+            return -- nobody has seen it
+        end
         log.event(("image proven: %s, %s decoded, sha256:%s"):format(piece.proof.format,
             log.size(piece.proof.decoded_bytes), piece.proof.decoded_sha256), piece.proof)
     end

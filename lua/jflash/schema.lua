@@ -12,10 +12,12 @@
 -- Options of every type: required, default, nullable (an explicit null is then the
 -- same as a missing key), deprecated (a text: a warning), check (a function that
 -- takes the value and returns nil, or what is wrong with it and, for a record, the
--- key that is wrong). A record that is missing is read as an empty one, so that its
--- keys' defaults hold, unless it is `optional`.
+-- key that is wrong), secret (a scalar that no message and no log shows). A record
+-- that is missing is read as an empty one, so that its keys' defaults hold, unless it
+-- is `optional`.
 
 local errors = require("jflash.errors")
+local job = require("jflash.job")
 local nearest = require("jflash.nearest")
 local scalar = require("jflash.scalar")
 
@@ -87,6 +89,7 @@ function M.map(item, options)
 end
 
 ---A map with the keys of `fields` and no others, unless there is a type `rest` for those.
+---Option `shorthand`: the key that a scalar in the record's place stands for.
 function M.record(fields, options)
     return new("record", options, { fields = fields })
 end
@@ -138,11 +141,13 @@ local function problem(context, node, path, text)
     add(context.problems, place(context, node), path, text)
 end
 
-local function found(node)
+local function found(node, secret)
     if node.kind ~= "scalar" then
         return "a " .. node.kind
     elseif scalar.is_null(node.text, node.plain) then
         return "nothing"
+    elseif secret then
+        return "something else (a secret, not shown)"
     end
     return quoted(node.text) .. ((node.plain or node.where) and "" or " in quotes")
 end
@@ -219,7 +224,19 @@ local function read_fields(context, node, type, path, value)
     return present
 end
 
+-- A scalar as the record that it is short for.
+local function spelt_out(node, key)
+    local entry = { key = key, key_line = node.line, key_column = node.column, value = node }
+    return {
+        kind = "map", entries = { entry }, name = node.name, where = node.where, line = node.line,
+        column = node.column,
+    }
+end
+
 function readers.record(context, node, type, path)
+    if type.shorthand and node.kind == "scalar" then
+        node = spelt_out(node, type.shorthand)
+    end
     if not expect_kind(context, node, "map", path) then
         return nil
     end
@@ -271,10 +288,13 @@ function readers.open(context, node, _, path)
 end
 
 local function read_scalar(context, node, type, path)
+    if type.secret and node.kind == "scalar" then
+        job.secret(node.text)
+    end
     local usable = node.kind == "scalar" and not scalar.is_null(node.text, node.plain)
     local value, expected = scalar[type.kind](usable and node.text or "", usable and node.plain, type)
     if not usable or value == nil then
-        problem(context, node, path, ("expected %s, found %s"):format(expected, found(node)))
+        problem(context, node, path, ("expected %s, found %s"):format(expected, found(node, type.secret)))
         return nil
     end
     return value

@@ -10,10 +10,9 @@
 -- `send`, `expect` and `before` are for what talks back. No failure pattern is armed
 -- in `expect`: a person's session may print what it likes.
 
+local choice = require("jflash.recipe.choice")
 local errors = require("jflash.errors")
-local job = require("jflash.job")
 local live = require("jflash.live")
-local scripts = require("jflash.scripts")
 local shells = require("jflash.shell")
 local sys = require("jflash.sys")
 
@@ -168,9 +167,21 @@ Session.__close = Session.close
 
 ------------------------------------------------------------------------------
 
-local function open(dut, kind, recipe)
-    errors.check("host", job.check())
-    recipe:run(dut)
+--- The recipe of a shell: the stock one, over the board's.
+---@param kind "bootloader"|"busybox"
+---@param board table
+---@param options table  of the dut
+---@return jflash.Recipe
+function M.recipe(kind, board, options)
+    local stock = require(("jflash.recipe.%s_shell"):format(kind))
+    return stock:over(choice.choose(nil, board, options))
+end
+
+--- A shell of a board that a recipe has brought there.
+---@param dut jflash.Dut
+---@param kind "bootloader"|"busybox"
+---@return jflash.Session to be closed
+function M.new(dut, kind)
     -- U-Boot's "version" would look like a reset. The shell knows by itself where its
     -- commands' output begins.
     if kind == "bootloader" then
@@ -182,11 +193,11 @@ end
 --- Brings a board to U-Boot's prompt, or to its flasher's shell.
 ---@param dut jflash.Dut
 ---@param kind "bootloader"|"busybox"
----@param recipe jflash.Recipe|nil  nil: the stock one, over the board's own recipe
 ---@return jflash.Session to be closed
-function M.open(dut, kind, recipe)
-    local stock = require(("jflash.recipe.%s_shell"):format(kind))
-    return open(dut, kind, recipe or stock:over(scripts.board_recipe(dut.board)))
+function M.open(dut, kind)
+    dut:need_run()
+    M.recipe(kind, dut.board, dut.options):run(dut)
+    return M.new(dut, kind)
 end
 
 return M

@@ -15,6 +15,7 @@ local job = require("jflash.job")
 local log = require("jflash.log")
 local paces = require("jflash.pace")
 local sys = require("jflash.sys")
+local uboots = require("jflash.uboot")
 
 local M = {}
 
@@ -29,6 +30,8 @@ local DIGEST_DIGITS = 12
 local CTRL_C_S = 0.3
 local SILENT_TRIES = 2
 local COMMAND_S = 30
+-- Seconds that a script may be on its way.
+local PUT_S = 30
 -- What a damaged line leads to: the function's answer, or the shell's.
 local DAMAGED = "re:(?:![0-9a-f]{0,40}|not found|syntax error[^\\n]*)\\n"
 local LOGIN_AGAIN = "re:(?m)^\\S* ?login: "
@@ -86,6 +89,21 @@ local function type_name(self, timeout_s)
     return match
 end
 
+-- Loading once more helps against damage in memory, and against nothing else.
+local function raise_returned(self, match)
+    local output = match.before:gsub("^[^\n]*\n", "", 1)
+    local status = match.captures[1]:match("%d+")
+    local why, before = uboots.reason(output)
+    self.console:fail({
+        code = "boot",
+        at = "uboot",
+        retry = 1,
+        message = ("the boot command returned to U-Boot%s: %s"):format(
+            status and " with status " .. status or "", before and before .. " / " .. why or why),
+        hint = "check spec.bootcmd and the variant's bootcmd in the manifest",
+    })
+end
+
 --- Logs in and prepares the shell for framed commands.
 ---@param timeouts {boot_s: number, login_s: number, command_s: number|nil}  until the login prompt; from there on
 ---@param returned string|nil pattern that shows that the boot command came back
@@ -99,11 +117,7 @@ function Shell:login(timeouts, returned)
             .. "and that kernel, initramfs and device tree belong together",
     })
     if match.index == 2 then
-        self.console:fail({
-            code = "boot",
-            message = "the boot command returned to U-Boot with status " .. match.captures[1],
-            hint = "check spec.bootcmd and the variant's bootcmd in the manifest",
-        })
+        raise_returned(self, match)
     end
     if type_name(self, timeouts.login_s).index ~= 1 then
         self.console:fail({ code = "login", retry = 0, message = "the flasher refused the login",
@@ -305,29 +319,43 @@ function Shell:fetch(url)
     return fetcher(self) .. " " .. M.quote(url)
 end
 
+-- Brings a content to a file on the board and proves its digest there.
+local function put(self, http, content, path, timeout_s)
+    local served <close> = http:offer("file-" .. sys.random_hex(4), content)
+    local fetched = ("%s > %s"):format(self:fetch(served.url), path)
+    local _, status = self:frame(fetched, { timeout_s = timeout_s })
+    if status ~= 0 then
+        self.console:fail({
+            code = "network",
+            at = "shell",
+            message = ("the board could not fetch %s from %s (status %d); %s"):format(
+                path, http.base, status, http:arrival(served.name)),
+            hint = "is this host reachable from the flasher: firewall, route, VLAN?",
+        })
+    end
+    local output = self:run("sha256sum " .. path)
+    local got = output:match("%x+")
+    if got ~= content.sha256 then
+        self.console:fail({ code = "checksum", at = "shell",
+            message = ("%s on the board has digest %s, sent was %s"):format(path, got, content.sha256) })
+    end
+end
+
 --- Brings a text to a file on the board and proves its digest there.
 ---@param http jflash.dut.Http  see dut/servers.lua
 ---@param text string
 ---@param path string
 function Shell:put(http, text, path)
-    local served <close> = http:offer("script-" .. sys.random_hex(4), { bytes = text })
-    local fetched = ("%s > %s"):format(self:fetch(served.url), path)
-    local _, status = self:frame(fetched, { timeout_s = 30 })
-    if status ~= 0 then
-        self.console:fail({
-            code = "network",
-            at = "shell",
-            message = ("the board could not fetch a script from %s (status %d); %s"):format(
-                http.base, status, http:arrival(served.name)),
-            hint = "is this host reachable from the flasher: firewall, route, VLAN?",
-        })
-    end
-    local output = self:run("sha256sum " .. path)
-    local got, expected = output:match("%x+"), image.sha256(text)
-    if got ~= expected then
-        self.console:fail({ code = "checksum", at = "shell",
-            message = ("%s on the board has digest %s, sent was %s"):format(path, got, expected) })
-    end
+    put(self, http, { bytes = text, sha256 = image.sha256(text) }, path, PUT_S)
+end
+
+--- Brings a file of this host to the board and proves its digest there.
+---@param http jflash.dut.Http
+---@param file {path: string, sha256: string}
+---@param path string
+---@param timeout_s number
+function Shell:put_file(http, file, path, timeout_s)
+    put(self, http, { file = file.path, sha256 = file.sha256 }, path, timeout_s)
 end
 
 return M

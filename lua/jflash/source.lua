@@ -2,14 +2,15 @@
 --
 -- Where the image comes from: a file on this host, or standard input, which is
 -- spooled to a file so that it can be proven, and served again when a write must
--- be repeated. A file is proven once, in the background, and refused when it
--- changed since.
+-- be repeated; or a URL (jflash.remote). A file is proven once, in the background,
+-- and refused when it changed since.
 
 local deliveries = require("jflash.delivery")
 local errors = require("jflash.errors")
 local image = require("jflash.image")
 local log = require("jflash.log")
 local sys = require("jflash.sys")
+local urls = require("jflash.url")
 
 local M = {}
 
@@ -19,9 +20,10 @@ local HEAD_BYTES = 4 * 1024 * 1024
 
 ---@class jflash.Source
 ---@field proof_result table|nil
----@field streamed boolean|nil  it comes from a server while it is written
-local Source = {}
+---@field probe_timeout_s number  for the look at the beginning
+local Source = { probe_timeout_s = 60 }
 Source.__index = Source
+M.Source = Source
 
 -- What kind of failure a primitive's code is: the bytes are bad (of an image,
 -- "closed" says that it ends early), or they cannot be had.
@@ -30,21 +32,17 @@ local function class_of(code)
     return bad[code] and "image" or "source"
 end
 
+M.class_of = class_of
+
 local function check(value, message, code, hint)
     return errors.check(class_of(code), value, message, code, hint)
 end
 
-local function refuse_url(path)
-    local scheme = path:match("^(%a[%w+.-]*)://")
-    if scheme then
-        errors.raise({
-            class = "config",
-            code = "unsupported",
-            message = ("%s: images are read from files and standard input, not by %s"):format(
-                path, scheme),
-            hint = "fetch it first, or pipe it: curl -fsSL URL | jflash flash -",
-        })
-    end
+--- Whether an image can be looked at without taking it away, or asking a server.
+---@param path string
+---@return boolean
+function M.is_local(path)
+    return path ~= "-" and not urls.scheme(path)
 end
 
 local function spool(dut)
@@ -59,12 +57,14 @@ local function spool(dut)
 end
 
 --- Opens the image, looks at its beginning, and begins to prove all of it.
----@param path string  a file, or "-" for standard input
+---@param path string  a file, a URL, or "-" for standard input
 ---@param options {format: string|nil, os_image_checksum: string|nil}
 ---@param dut jflash.Dut
 ---@return jflash.Source
 function M.open(path, options, dut)
-    refuse_url(path)
+    if urls.scheme(path) then
+        return require("jflash.remote").open(path, options, dut)
+    end
     local file = path == "-" and spool(dut) or path
     local img = check(image.open({
         file = file,
@@ -72,20 +72,36 @@ function M.open(path, options, dut)
         delivered_sha256 = options.os_image_checksum,
     }))
     local self = setmetatable({ img = img, file = file }, Source)
-    local head = check(img:probe())
-    check(img:prove())
-    log.info("image %s: %s, %s", path == "-" and "from standard input" or path, head.format,
-        log.size(img:delivered_bytes()))
-    if math.max(img:delivered_bytes(), head.decoded_head_bytes) < HEAD_BYTES then
+    self:begin(path == "-" and "from standard input" or path)
+    return self
+end
+
+-- Raises unless a primitive of the image succeeded.
+function Source:check(value, message, code, hint) -- luacheck: no self
+    return check(value, message, code, hint)
+end
+
+-- Looks at the beginning, and begins to prove all of it.
+function Source:begin(name)
+    local head = self:check(self.img:probe({ timeout_s = self.probe_timeout_s }))
+    self:check(self.img:prove())
+    local bytes = self.img:delivered_bytes()
+    log.info("image %s: %s, %s", name, head.format, bytes and log.size(bytes) or "of unknown size")
+    if bytes and math.max(bytes, head.decoded_head_bytes) < HEAD_BYTES then
         self:proof() -- takes no time, and what is wrong shows before the power is touched
     end
-    return self
 end
 
 --- The format's name: "raw", "xz", …
 ---@return string
 function Source:format()
     return self.img:format()
+end
+
+--- How large the image is as it is delivered.
+---@return integer bytes
+function Source:delivered_bytes()
+    return self.img:delivered_bytes()
 end
 
 --- Whether all of the image has been read.
@@ -100,7 +116,7 @@ function Source:proof()
     while not self.proof_result do
         local result, message, code, hint = self.img:wait({ timeout_s = PROGRESS_S })
         if not result and code ~= "timeout" then
-            check(nil, message, code, hint)
+            self:check(nil, message, code, hint)
         end
         self.proof_result = result
         if not result then
@@ -126,8 +142,17 @@ end
 
 --- Whether the image can be proven only while it is written.
 ---@return boolean
-function Source:is_streamed()
-    return self.streamed or false
+function Source:is_streamed() -- luacheck: no self
+    return false
+end
+
+--- How large the decoded image is; nil while that cannot be told.
+---@return integer|nil
+function Source:decoded_bytes()
+    if self.proof_result then
+        return self.proof_result.decoded_bytes
+    end
+    return self:format() == "raw" and self.img:delivered_bytes() or nil
 end
 
 --- Lets the board fetch the image until the delivery is closed.

@@ -5,6 +5,7 @@
 
 local errors = require("jflash.errors")
 local log = require("jflash.log")
+local partitions = require("jflash.partition")
 local shells = require("jflash.shell")
 
 local M = {}
@@ -12,9 +13,9 @@ local M = {}
 ---@class jflash.Target
 ---@field name string|nil   the manifest's name for it
 ---@field device string     "/dev/mmcblk0", or that of a partition
----@field disk string       "/dev/mmcblk0": the whole disk
 ---@field label string|nil  the partition's label
----@field kernel_name string "mmcblk0"
+---@field kernel_name string "mmcblk0", or "mmcblk0p1"
+---@field disk string       the whole disk as the kernel calls it: "mmcblk0"
 ---@field size_bytes integer
 ---@field model string      what the device calls itself, or ""
 
@@ -70,19 +71,24 @@ local function device_of(dut, path)
     return path
 end
 
--- One script-free look at all that is asked of a device: key=value lines.
+-- One script-free look at all that is asked of a device: key=value lines. What uses a
+-- partition uses its disk. A mount is known by the device's number, or by its name
+-- where a file system has a number of its own (btrfs).
 local PROBE = [[d=%s;n=$(readlink -f $d);n=${n##*/};s=/sys/class/block/$n;]]
     .. [[test -b $d && echo block=1;echo name=$n;echo size=$(cat $s/size);echo ro=$(cat $s/ro);]]
     .. [[echo model=$(cat $s/device/model $s/device/name 2>/dev/null);]]
-    .. [[test -e $s/partition && echo part=1;]]
-    .. [[echo mnt=$(grep -oE "^/dev/$n(p?[0-9]+)? [^ ]+" /proc/mounts);]]
-    .. [[echo hold=$(ls $s/holders 2>/dev/null)]]
+    .. [[r=$(readlink -f $s);test -e $s/partition && r=${r%%/*};echo disk=${r##*/};]]
+    .. [[for p in $s $s/$n*;do test $p = $s -o -e $p/partition||continue;b=${p##*/};v=$(cat $p/dev);]]
+    .. [[echo hold=$(ls $p/holders);while read -r k l w o m x;do case "$w $x " in ]]
+    .. [["$v "*|*" - "*" /dev/$b "*)echo "use=/dev/$b is mounted on $m";;esac;done </proc/self/mountinfo;]]
+    .. [[grep -q "^/dev/$b[^a-z0-9]" /proc/swaps && echo "use=/dev/$b is swap";done]]
 
 local function probe(shell, device)
     local facts = {}
     local output = shell:frame("{ " .. PROBE:format(shells.quote(device)) .. "; } 2>/dev/null")
     for key, value in output:gmatch("(%l+)=([^\n]*)") do
-        facts[key] = value:match("^%s*(.-)%s*$")
+        value = value:match("^%s*(.-)%s*$")
+        facts[key] = value ~= "" and value or facts[key]
     end
     return facts
 end
@@ -105,10 +111,11 @@ local function check_usable(dut, device, facts)
         refuse(dut, "readonly", ("target %s is read-only"):format(device),
             "look for a write-protect switch or fuse")
     end
-    if facts.mnt ~= "" then
-        refuse(dut, "busy", ("target %s is mounted: %s"):format(device, facts.mnt))
+    if facts.use then
+        refuse(dut, "busy", ("target %s is in use: %s"):format(device, facts.use),
+            'the flasher does that by itself? umount it in a recipe:before("resolve_target", …)')
     end
-    if facts.hold and facts.hold ~= "" then
+    if facts.hold then
         refuse(dut, "busy", ("target %s is held by %s"):format(device, facts.hold))
     end
 end
@@ -134,59 +141,19 @@ end
 local function target_of(device, facts)
     return {
         device = device,
-        disk = device,
         kernel_name = facts.name,
+        disk = facts.disk or facts.name,
         size_bytes = tonumber(facts.size) * 512,
         model = facts.model or "",
     }
 end
 
--- The partitions of a disk by label. There is no udev in a flasher, so no
--- /dev/disk/by-partlabel; the kernel has the labels in each partition's uevent.
-local function partitions(shell, disk)
-    local output = shell:frame(("grep -H -E '^(DEVNAME|PARTNAME)=' /sys/class/block/%s/%s*/uevent")
-        :format(disk, disk) .. " 2>/dev/null")
-    local names, found = {}, {}
-    for node, key, value in output:gmatch("([^/\n]+)/uevent:(%u+)=([^\n]*)") do
-        names[node] = names[node] or {}
-        names[node][key] = value:gsub("\r$", "")
-    end
-    for _, entry in pairs(names) do
-        if entry.PARTNAME and entry.DEVNAME then
-            table.insert(found, { label = entry.PARTNAME, device = "/dev/" .. entry.DEVNAME })
-        end
-    end
-    table.sort(found, function(first, second)
-        return first.device < second.device
-    end)
-    return found
-end
-
-local function find_partition(dut, disk, label)
-    local matches, labels = {}, {}
-    for _, partition in ipairs(partitions(dut.shell, disk.kernel_name)) do
-        table.insert(labels, ("%s (%s)"):format(partition.label, partition.device))
-        if partition.label == label then
-            table.insert(matches, partition.device)
-        end
-    end
-    if #matches == 0 then
-        refuse(dut, "missing", ("%s has no partition with the label %q; it has %s"):format(disk.device,
-            label, #labels > 0 and table.concat(labels, ", ") or "none with a label"),
-            "names before the colon of -t are targets of the manifest or partition labels")
-    elseif #matches > 1 then
-        refuse(dut, "ambiguous", ("%s has several partitions with the label %q: %s"):format(
-            disk.device, label, table.concat(matches, ", ")))
-    end
-    return matches[1]
-end
-
 local function partition_of(dut, disk, label)
-    local device = find_partition(dut, disk, label)
+    local device = partitions.find(dut, disk.disk, label)
     local facts = probe(dut.shell, device)
     check_usable(dut, device, facts)
     local target = target_of(device, facts)
-    target.disk, target.label, target.model = disk.device, label, disk.model
+    target.disk, target.label, target.model = disk.disk, label, disk.model
     return target
 end
 

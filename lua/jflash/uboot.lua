@@ -266,17 +266,22 @@ function UBoot.complaint(_, output)
     end
 end
 
--- The words that say best why a command failed.
+--- The words of a command's output that say best why it failed.
+---@param output string
+---@return string
+---@return string|nil before  the line before, which may say more
 local function reason(output)
-    local last
-    for line in output:gmatch("[^\n]+") do
+    local last, before
+    for line in output:gmatch("[^\n]*%S[^\n]*") do
+        last, before = line, last
         if UBoot:complaint(line) then
-            return line
+            break
         end
-        last = line:find("%S") and line or last
     end
-    return last or "no output"
+    return last or "no output", before
 end
+
+M.reason = reason
 
 --- Runs a command and raises, class board, when it failed.
 ---@param command string
@@ -291,7 +296,7 @@ function UBoot:run(command, options)
             code = "status",
             at = "uboot",
             retry = options.retry,
-            message = ("U-Boot: %s: %s"):format(command, reason(output)),
+            message = ("U-Boot: %s: %s"):format(command, (reason(output))),
             hint = hint_of(options),
         })
     end

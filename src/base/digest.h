@@ -14,6 +14,9 @@ struct jf_digest;
 struct jf_digest *jf_digest_new(void);
 void jf_digest_free(struct jf_digest *digest);
 
+// One that goes on from the same state; NULL when memory is out.
+struct jf_digest *jf_digest_copy(const struct jf_digest *digest);
+
 void jf_digest_update(struct jf_digest *digest, const void *bytes, size_t len);
 
 // Ends the computation; after it only jf_digest_free and jf_digest_reset are allowed.

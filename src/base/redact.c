@@ -2,7 +2,7 @@
 #include "base/redact.h"
 
 #include <ctype.h>
-#include <openssl/evp.h>
+#include <gnutls/gnutls.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,18 +63,21 @@ static bool add_form(struct jf_redactor *redactor, const char *text, size_t len)
 static bool add_base64(struct jf_redactor *redactor, const char *secret, size_t len) {
     for (size_t shift = 0; shift < 3; shift++) {
         unsigned char *padded = calloc(1, len + shift);
-        char *encoded = malloc(4 * ((len + shift + 2) / 3) + 1);
-        bool ok = padded && encoded;
-        if (ok) {
-            memcpy(padded + shift, secret, len);
-            EVP_EncodeBlock((unsigned char *)encoded, padded, (int)(len + shift));
-            size_t first = (shift * 8 + 5) / 6;
-            size_t end = (len + shift) * 8 / 6;
-            if (end - first >= SHORTEST_SECRET)
-                ok = add_form(redactor, encoded + first, end - first);
-        }
+        if (!padded)
+            return false;
+        memcpy(padded + shift, secret, len);
+        const gnutls_datum_t plain = {padded, (unsigned)(len + shift)};
+        gnutls_datum_t encoded = {NULL, 0};
+        bool ok = gnutls_base64_encode2(&plain, &encoded) == 0;
+        size_t first = (shift * 8 + 5) / 6;
+        size_t end = (len + shift) * 8 / 6;
+        if (ok && end - first >= SHORTEST_SECRET)
+            ok = add_form(redactor, (const char *)encoded.data + first, end - first);
+        explicit_bzero(padded, len + shift);
         free(padded);
-        free(encoded);
+        if (encoded.data)
+            explicit_bzero(encoded.data, encoded.size);
+        gnutls_free(encoded.data);
         if (!ok)
             return false;
     }

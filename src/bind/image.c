@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/wait.h"
+#include "bind/growing.h"
 #include "bind/stream.h"
 #include "image/pipeline.h"
 #include "image/probe.h"
@@ -126,6 +127,13 @@ static enum jf_code open_source(lua_State *L, struct jf_source **ret_source, str
     const char *file = jf_opt_string(L, 1, "file", NULL, NULL);
     if (file)
         return jf_source_open_file(file, ret_source, err);
+    if (lua_getfield(L, 1, "download") != LUA_TNIL) {
+        struct jf_growing growing;
+        jf_growing_borrow(L, -1, &growing);
+        const char *name = jf_opt_string(L, 1, "name", "image", NULL);
+        return jf_source_open_growing(&growing, name, ret_source, err);
+    }
+    lua_pop(L, 1);
     lua_Integer fd = opt_range(L, 1, "fd", -1, 0, INT32_MAX);
     const char *name = jf_opt_string(L, 1, "name", fd == 0 ? "stdin" : "image", NULL);
     return jf_source_open_fd((int)fd, name, ret_source, err);
@@ -153,8 +161,10 @@ static enum jf_code tell_format(struct image *image, struct jf_error *err) {
 
 static int image_open(lua_State *L) {
     static const char *const known[] = {
-        "file", "fd", "name", "format", "delivered_sha256", "threads", "memlimit_bytes", NULL};
+        "file",           "fd", "download", "name", "format", "delivered_sha256", "threads",
+        "memlimit_bytes", NULL};
     luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
     jf_opt_known(L, 1, known);
     struct image *image = new_image(L);
     image->format = opt_format(L, 1);
@@ -162,8 +172,12 @@ static int image_open(lua_State *L) {
     image->memlimit_bytes = (uint64_t)opt_range(L, 1, "memlimit_bytes", 0, 0, LUA_MAXINTEGER);
     opt_sha256(L, 1, "delivered_sha256", image->delivered_sha256);
     struct jf_error err;
-    if (open_source(L, &image->source, &err) != JF_OK || tell_format(image, &err) != JF_OK)
+    enum jf_code code = open_source(L, &image->source, &err);
+    if (code == JF_OK)
+        code = tell_format(image, &err);
+    if (code != JF_OK)
         return jf_bind_fail(L, &err);
+    lua_settop(L, 2);
     return 1;
 }
 
@@ -221,7 +235,7 @@ static int image_prove(lua_State *L) {
     if (image->proof)
         return luaL_error(L, "the proof was started already");
     struct jf_error err;
-    if (!jf_source_regular(image->source)) {
+    if (!jf_source_repeats(image->source)) {
         jf_fail(&err, JF_UNSUPPORTED,
                 "%s: can be read only once, so that it is proven while "
                 "it is served",
@@ -279,7 +293,7 @@ static int image_stream(lua_State *L) {
     struct jf_pipeline_options options = {.sink = JF_SINK_DECODED};
     bool decode = jf_opt_boolean(L, 2, "decode", true);
     // What cannot be proven first is decoded while it is served as it is.
-    bool check = jf_opt_boolean(L, 2, "check", !jf_source_regular(image->source));
+    bool check = jf_opt_boolean(L, 2, "check", !jf_source_repeats(image->source));
     options.capacity_bytes = (size_t)opt_range(L, 2, "capacity_bytes", 4 << 20, 1, 1 << 30);
     if (!decode) {
         options.sink = JF_SINK_DELIVERED;

@@ -9,12 +9,15 @@
 
 #define JF_MODULES(X)                                                                              \
     X(console)                                                                                     \
+    X(download)                                                                                    \
+    X(format)                                                                                      \
     X(http)                                                                                        \
     X(image)                                                                                       \
     X(job)                                                                                         \
     X(json)                                                                                        \
     X(line_edit)                                                                                   \
     X(net)                                                                                         \
+    X(store)                                                                                       \
     X(sys)                                                                                         \
     X(tftp)                                                                                        \
     X(yaml)

@@ -53,6 +53,14 @@ static int sys_getenv(lua_State *L) {
     return 1;
 }
 
+// Called while a program starts: others must not read the environment meanwhile.
+static int sys_take_env(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    lua_pushstring(L, getenv(name));
+    unsetenv(name);
+    return 1;
+}
+
 static int sys_environ(lua_State *L) {
     lua_newtable(L);
     for (char **entry = environ; *entry; entry++) {
@@ -147,6 +155,7 @@ static const luaL_Reg functions[] = {
     {"user", sys_user},
     {"hostname", sys_hostname},
     {"getenv", sys_getenv},
+    {"take_env", sys_take_env},
     {"environ", sys_environ},
     {"time", sys_time},
     {"random_hex", sys_random_hex},

@@ -13,8 +13,10 @@
 
 // Reads in a row before the console's thread looks up.
 #define STEPS_PER_WAIT 16
-// How long a parked thread sleeps before it looks whether it is needed.
-#define PARK_MS 5
+// How long a parked thread naps before it looks whether it is needed, and how
+// often, before it waits to be told.
+#define NAP_MS 5
+#define NAPS 4
 
 // The caller holds `state`.
 static void tee(struct jf_console *console, const char *raw, size_t len) {
@@ -99,7 +101,12 @@ static bool read_ready(struct jf_console *console) {
 static void set_claimed(struct jf_console *console, bool claimed) {
     pthread_mutex_lock(&console->reading);
     atomic_store(&console->claimed, claimed);
+    bool wake = !claimed && console->asleep;
+    if (wake)
+        console->asleep = false;
     pthread_mutex_unlock(&console->reading);
+    if (wake)
+        jf_event_raise(&console->wake);
 }
 
 void jf_console_claim(struct jf_console *console) {
@@ -122,24 +129,46 @@ enum jf_code jf_console_await(struct jf_console *console, jf_deadline deadline,
     return code;
 }
 
+// Waits until the thread is woken, or the stream (-1: none) is ready, which it returns.
+static bool doze(struct jf_console *console, int fd, int ms) {
+    struct pollfd fds[] = {
+        {.fd = console->wake.fd, .events = POLLIN},
+        {.fd = fd, .events = POLLIN},
+    };
+    if (poll(fds, 2, ms) > 0 && fds[0].revents)
+        jf_event_lower(&console->wake);
+    return fds[1].revents != 0;
+}
+
+// True when the release will wake the thread.
+static bool fall_asleep(struct jf_console *console) {
+    pthread_mutex_lock(&console->reading);
+    bool asleep = console->asleep = atomic_load(&console->claimed);
+    pthread_mutex_unlock(&console->reading);
+    return asleep;
+}
+
+// Stays off the stream while the job's thread reads it.
+static void park(struct jf_console *console) {
+    for (unsigned nap = 0; nap < NAPS && atomic_load(&console->claimed); nap++)
+        doze(console, -1, NAP_MS);
+    if (fall_asleep(console))
+        doze(console, -1, -1);
+}
+
 static void *drain(void *argument) {
     struct jf_console *console = argument;
-    for (bool open = true; open;) {
-        bool parked = atomic_load(&console->claimed);
-        struct pollfd fds[] = {
-            {.fd = console->stop.fd, .events = POLLIN},
-            {.fd = parked ? -1 : console->stream->fd, .events = POLLIN},
-        };
-        if (poll(fds, 2, parked ? PARK_MS : -1) > 0 && fds[0].revents)
-            break;
+    for (bool open = true; open && !atomic_load(&console->closing);) {
+        if (atomic_load(&console->claimed))
+            park(console);
         // Looked at before the lock: the job's thread must not find it taken
         // when both were woken by the same bytes.
-        if (!fds[1].revents || atomic_load(&console->claimed))
-            continue;
-        pthread_mutex_lock(&console->reading);
-        if (!atomic_load(&console->claimed))
-            open = read_ready(console);
-        pthread_mutex_unlock(&console->reading);
+        else if (doze(console, console->stream->fd, -1) && !atomic_load(&console->claimed)) {
+            pthread_mutex_lock(&console->reading);
+            if (!atomic_load(&console->claimed))
+                open = read_ready(console);
+            pthread_mutex_unlock(&console->reading);
+        }
     }
     return NULL;
 }
@@ -190,7 +219,7 @@ static struct jf_console *new_console(const char *where, const struct jf_console
     struct jf_console *console = calloc(1, sizeof *console);
     if (!console)
         return NULL;
-    console->stop.fd = console->echo_fd = console->tee_fd = -1;
+    console->wake.fd = console->echo_fd = console->tee_fd = -1;
     console->redactor = options->redactor;
     pthread_mutex_init(&console->reading, NULL);
     pthread_mutex_init(&console->state, NULL);
@@ -210,7 +239,7 @@ enum jf_code jf_console_open(const char *where, const struct jf_console_options 
         return jf_fail(err, JF_LIMIT, "%s: not enough memory", where);
     enum jf_code code = open_stream(where, options, deadline, cancel, &console->stream, &reason);
     if (code == JF_OK)
-        code = jf_event_open(&console->stop, &reason);
+        code = jf_event_open(&console->wake, &reason);
     if (code == JF_OK)
         code = start_thread(console, &reason);
     if (code == JF_OK) {
@@ -228,13 +257,14 @@ void jf_console_close(struct jf_console *console) {
     if (!console)
         return;
     if (console->has_thread) {
-        jf_event_raise(&console->stop);
+        atomic_store(&console->closing, true);
+        jf_event_raise(&console->wake);
         pthread_join(console->thread, NULL);
     }
     jf_live_forget(console->live);
     jf_transcript_close(console->transcript);
     jf_stream_close(console->stream);
-    jf_event_close(&console->stop);
+    jf_event_close(&console->wake);
     jf_inbox_close(&console->inbox);
     jf_redact_stream_free(&console->echo_stream);
     jf_buf_free(&console->echo_text);

@@ -9,6 +9,9 @@
 #include "console/internal.h"
 #include "console/matcher.h"
 
+// Reads in a row before cancellation and deadline are looked at.
+#define READS_PER_WAIT 16
+
 #define PATTERNS_SHOWN 160
 #define TAIL_SHOWN 200
 // More than is shown, so that a secret is not cut before it is looked for.
@@ -103,6 +106,14 @@ static enum jf_code finish(struct jf_console *console, enum jf_code waited, stru
     return code;
 }
 
+// Reads what is there already, without asking first whether there is something.
+static void catch_up(struct jf_console *console) {
+    for (unsigned i = 0; i < READS_PER_WAIT && !is_settled(console); i++) {
+        if (!jf_console_step(console))
+            break;
+    }
+}
+
 // Reads until the wait is settled. A board that never stops talking is always
 // ready, so the deadline is looked at here, too.
 static enum jf_code read_on(struct jf_console *console, jf_deadline deadline,
@@ -113,6 +124,7 @@ static enum jf_code read_on(struct jf_console *console, jf_deadline deadline,
         enum jf_code code = jf_console_await(console, deadline, cancel, err);
         if (code != JF_OK)
             return code;
+        catch_up(console);
         if (late && !is_settled(console))
             return jf_fail(err, JF_TIMEOUT, "timeout");
     }

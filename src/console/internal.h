@@ -5,9 +5,10 @@
 // Two threads may read the stream, one at a time: the console's own at all times,
 // except while the job's thread waits for a match. That one then reads by itself,
 // since handing the match from thread to thread would cost another wake-up. It
-// claims the stream for that time; the console's thread parks when it notices,
-// and looks every few milliseconds whether it is needed again, so that neither
-// claim nor release costs a system call.
+// claims the stream for that time; the console's thread parks when it notices. It
+// looks every few milliseconds whether it is needed again, so that neither claim
+// nor release of a short wait costs a system call; when the wait gets longer it
+// falls asleep, and the release wakes it.
 //
 // The order of the locks: `reading`, `state`.
 #ifndef JF_CONSOLE_INTERNAL_H
@@ -30,11 +31,13 @@ struct jf_console {
     struct jf_redactor *redactor;
     pthread_t thread;
     bool has_thread;
-    struct jf_event stop; // tells the thread to end
+    struct jf_event wake; // the thread, to look at `claimed` and `closing`
+    atomic_bool closing;
     struct jf_live *live; // NULL: none; the job's thread's
 
     pthread_mutex_t reading; // held by whoever reads the stream
     atomic_bool claimed;     // by the job's thread; written under `reading`
+    bool asleep;             // the thread waits for `wake`; guarded by `reading`
     char raw[JF_CONSOLE_READ_SIZE];
 
     pthread_mutex_t state; // guards all that follows
@@ -58,8 +61,9 @@ void jf_console_release(struct jf_console *console);
 // nothing, or the stream has ended. For the thread whose turn it is.
 bool jf_console_step(struct jf_console *console);
 
-// For the job's thread, claimed: waits until something was taken in or the
-// stream ended. JF_TIMEOUT, JF_CANCELLED, JF_IO as jf_wait_fd.
+// For the job's thread, claimed: waits until there is something to take in, takes
+// in one piece of it, or notes that the stream ended. JF_TIMEOUT, JF_CANCELLED, JF_IO as
+// jf_wait_fd.
 enum jf_code jf_console_await(struct jf_console *console, jf_deadline deadline,
                               const struct jf_cancel *cancel, struct jf_error *err);
 

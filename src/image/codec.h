@@ -43,6 +43,8 @@ struct jf_codec {
     enum jf_code (*step)(void *state, struct jf_decoder_io *io, enum jf_step *ret_step,
                          struct jf_error *err);
     void (*close)(void *state);
+    // As jf_decoder_room, for data that begins with these bytes; NULL: 0.
+    size_t (*room)(const unsigned char *head, size_t len);
 };
 
 extern const struct jf_codec jf_codec_xz;

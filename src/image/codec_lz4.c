@@ -43,6 +43,15 @@ static enum jf_code lz4_step(void *state, struct jf_decoder_io *io, enum jf_step
     return JF_OK;
 }
 
+// A frame descriptor's second byte tells the size of its blocks: 64 KiB for 4, each
+// next code four times as much. What has room for a whole block is decoded in place.
+static size_t lz4_room(const unsigned char *head, size_t len) {
+    if (len < 6 || jf_codec_skippable(head, len))
+        return 0;
+    unsigned code = head[5] >> 4 & 7;
+    return code < 4 ? 0 : (size_t)64 << 10 << 2 * (code - 4);
+}
+
 static void lz4_close(void *state) {
     LZ4F_freeDecompressionContext(state);
 }
@@ -56,4 +65,5 @@ const struct jf_codec jf_codec_lz4 = {
     .begin = lz4_begin,
     .step = lz4_step,
     .close = lz4_close,
+    .room = lz4_room,
 };

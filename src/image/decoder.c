@@ -56,6 +56,11 @@ static const struct jf_codec *codec_of(enum jf_format format) {
     }
 }
 
+size_t jf_decoder_room(enum jf_format format, const unsigned char *head, size_t len) {
+    const struct jf_codec *codec = codec_of(format);
+    return codec && codec->room ? codec->room(head, len) : 0;
+}
+
 enum jf_code jf_decoder_new(const struct jf_decoder_options *options,
                             struct jf_decoder **ret_decoder, struct jf_error *err) {
     struct jf_decoder *decoder = calloc(1, sizeof *decoder);

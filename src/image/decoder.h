@@ -26,6 +26,10 @@ struct jf_decoder_io {
     size_t out_len;
 };
 
+// The room for output that saves a decompressor from copying what it decoded, for
+// data that begins with the `len` bytes of `head`; 0 when it makes no difference.
+size_t jf_decoder_room(enum jf_format format, const unsigned char *head, size_t len);
+
 struct jf_decoder;
 
 // Free with jf_decoder_free, which accepts NULL.

@@ -21,6 +21,9 @@
 // at once while they take turns.
 #define PIECE_SIZE ((size_t)128 << 10)
 #define PIECE_COUNT 12
+// For decompressors that want more room: the largest block of lz4.
+#define LARGE_PIECE_SIZE ((size_t)4 << 20)
+#define LARGE_PIECE_COUNT 3
 #define QUEUE_CAPACITY ((size_t)4 << 20)
 #define THREADS_MAX 16
 
@@ -46,6 +49,7 @@ struct jf_pipeline {
     struct jf_error giver_err; // code JF_OK while nothing went wrong
     char hint[JF_HINT_SIZE];
     enum jf_format format;
+    size_t room;     // for decoded bytes, in one piece
     uint64_t offset; // bytes read
 
     // The taker's.
@@ -91,6 +95,9 @@ static enum jf_code tell_format(struct jf_pipeline *p, struct jf_error *err) {
     p->format = p->options.format;
     if (p->format == JF_FORMAT_AUTO)
         p->format = jf_format_detect(head, len);
+    p->room = jf_decoder_room(p->format, head, len);
+    if (p->room < PIECE_SIZE)
+        p->room = PIECE_SIZE;
     return jf_format_check(p->format, JF_FORMAT_AUTO, name, p->hint, err);
 }
 
@@ -98,7 +105,7 @@ static enum jf_code tell_format(struct jf_pipeline *p, struct jf_error *err) {
 static enum jf_code read_piece(struct jf_pipeline *p, struct jf_piece **ret_piece,
                                struct jf_error *err) {
     *ret_piece = NULL;
-    struct jf_piece *piece = jf_relay_get(p->relay);
+    struct jf_piece *piece = jf_relay_get(p->relay, PIECE_SIZE);
     if (!piece)
         return jf_fail(err, JF_CANCELLED, "%s: stopped", jf_source_name(p->source));
     struct jf_source_wait wait = {.deadline = JF_NEVER, .cancel = p->cancel};
@@ -161,16 +168,16 @@ static enum jf_code refill(struct jf_pipeline *p, struct decoding *d, struct jf_
 }
 
 static enum jf_code make_room(struct jf_pipeline *p, struct decoding *d, struct jf_error *err) {
-    d->out = jf_relay_get(p->relay);
+    d->out = jf_relay_get(p->relay, p->room > PIECE_SIZE ? LARGE_PIECE_SIZE : PIECE_SIZE);
     if (!d->out)
         return jf_fail(err, JF_CANCELLED, "%s: stopped", jf_source_name(p->source));
     d->io.out = d->out->bytes;
-    d->io.out_len = PIECE_SIZE;
+    d->io.out_len = p->room;
     return JF_OK;
 }
 
 static enum jf_code flush(struct jf_pipeline *p, struct decoding *d, struct jf_error *err) {
-    d->out->len = PIECE_SIZE - d->io.out_len;
+    d->out->len = p->room - d->io.out_len;
     enum jf_code code = give_decoded(p, d->out, err);
     jf_relay_release(p->relay, d->out);
     d->out = NULL;
@@ -338,6 +345,14 @@ static void free_pipeline(struct jf_pipeline *p) {
     free(p);
 }
 
+static struct jf_relay *new_relay(void) {
+    const struct jf_piece_kind kinds[] = {
+        {PIECE_COUNT, PIECE_SIZE},
+        {LARGE_PIECE_COUNT, LARGE_PIECE_SIZE},
+    };
+    return jf_relay_new(kinds, sizeof kinds / sizeof kinds[0]);
+}
+
 static struct jf_pipeline *new_pipeline(struct jf_source *source,
                                         const struct jf_pipeline_options *options) {
     struct jf_pipeline *p = calloc(1, sizeof *p);
@@ -352,7 +367,7 @@ static struct jf_pipeline *new_pipeline(struct jf_source *source,
         p->options.capacity_bytes = QUEUE_CAPACITY;
     p->finished.fd = -1;
     p->cancel = jf_cancel_new();
-    p->relay = jf_relay_new(PIECE_COUNT, PIECE_SIZE);
+    p->relay = new_relay();
     p->delivered = jf_digest_new();
     p->decoded = jf_digest_new();
     if (options->sink != JF_SINK_NONE)

@@ -28,6 +28,7 @@ struct jf_source {
     // bytes taken from the descriptor.
     struct jf_buf kept;
     uint64_t consumed;
+    struct jf_growing growing; // `owner` NULL: none
 };
 
 static struct jf_source *new_source(int fd, const char *name) {
@@ -50,6 +51,8 @@ void jf_source_unref(struct jf_source *source) {
         return;
     if (source->fd >= 0)
         close(source->fd);
+    if (source->growing.owner)
+        source->growing.unref(source->growing.owner);
     jf_buf_free(&source->kept);
     free(source->name);
     free(source);
@@ -130,6 +133,19 @@ enum jf_code jf_source_open_fd(int fd, const char *name, struct jf_source **ret_
     return open_source(own, name, false, ret_source, err);
 }
 
+enum jf_code jf_source_open_growing(const struct jf_growing *growing, const char *name,
+                                    struct jf_source **ret_source, struct jf_error *err) {
+    struct jf_source *source = new_source(-1, name);
+    if (!source || !source->name) {
+        jf_source_unref(source);
+        return jf_fail(err, JF_LIMIT, "not enough memory");
+    }
+    growing->ref(growing->owner);
+    source->growing = *growing;
+    *ret_source = source;
+    return JF_OK;
+}
+
 const char *jf_source_name(const struct jf_source *source) {
     return source->name;
 }
@@ -138,12 +154,18 @@ bool jf_source_regular(const struct jf_source *source) {
     return source->regular;
 }
 
+bool jf_source_repeats(const struct jf_source *source) {
+    return source->regular || source->growing.owner;
+}
+
 int64_t jf_source_size(const struct jf_source *source) {
+    if (source->growing.owner)
+        return source->growing.size(source->growing.owner);
     return source->regular ? (int64_t)source->size : -1;
 }
 
 enum jf_code jf_source_claim(struct jf_source *source, struct jf_error *err) {
-    if (source->regular || !atomic_exchange(&source->claimed, true))
+    if (jf_source_repeats(source) || !atomic_exchange(&source->claimed, true))
         return JF_OK;
     return jf_fail(err, JF_UNSUPPORTED, "%s: can be read only once, and was read already",
                    source->name);
@@ -193,6 +215,9 @@ enum jf_code jf_source_read(struct jf_source *source, uint64_t offset, void *byt
     *ret_len = 0;
     if (source->regular)
         return read_regular(source, offset, bytes, len, ret_len, err);
+    if (source->growing.owner)
+        return source->growing.read(source->growing.owner, offset, bytes, len, wait->deadline,
+                                    wait->cancel, ret_len, err);
     if (offset < source->kept.len) {
         size_t left = source->kept.len - (size_t)offset;
         *ret_len = len < left ? len : left;

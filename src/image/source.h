@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where an image comes from: a regular file, or a descriptor such as stdin. A
-// regular file may be read by several threads at once and is recognised when it
-// is replaced or changed; anything else is read once, from start to end, except
-// that what was read ahead is kept for the one who reads it.
+// Where an image comes from: a regular file, a descriptor such as stdin, or a file
+// that still arrives. A regular file may be read by several threads at once and is
+// recognised when it is replaced or changed, and one that arrives may be read so
+// too; anything else is read once, from start to end, except that what was read
+// ahead is kept for the one who reads it.
 #ifndef JF_IMAGE_SOURCE_H
 #define JF_IMAGE_SOURCE_H
 
@@ -14,6 +15,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "image/growing.h"
 
 struct jf_source;
 
@@ -25,14 +27,23 @@ enum jf_code jf_source_open_file(const char *path, struct jf_source **ret_source
 enum jf_code jf_source_open_fd(int fd, const char *name, struct jf_source **ret_source,
                                struct jf_error *err);
 
+// What still arrives; takes a reference to its owner. Reading waits for it.
+enum jf_code jf_source_open_growing(const struct jf_growing *growing, const char *name,
+                                    struct jf_source **ret_source, struct jf_error *err);
+
 // Sources are shared: each holder drops its own reference. Any thread.
 struct jf_source *jf_source_ref(struct jf_source *source);
 void jf_source_unref(struct jf_source *source); // accepts NULL
 
 const char *jf_source_name(const struct jf_source *source);
 
-// Whether it can be read again and by several; its size is then known (else -1).
+// Whether it is a regular file: all of it is there, and its size is known.
 bool jf_source_regular(const struct jf_source *source);
+
+// Whether it can be read again, and by several.
+bool jf_source_repeats(const struct jf_source *source);
+
+// -1 when it is not known, or not yet.
 int64_t jf_source_size(const struct jf_source *source);
 
 // Reserves a source that can be read only once: JF_UNSUPPORTED the second time.

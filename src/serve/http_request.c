@@ -4,8 +4,8 @@
 // library calls jf_http_on_request once for the header, then for each piece of a
 // body, and once more behind it; jf_http_on_completed always comes last.
 #include <arpa/inet.h>
+#include <gnutls/gnutls.h>
 #include <inttypes.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static void refuse(struct request *request, unsigned status, const char *why) {
 static const char *name_in(const struct jf_http *http, const char *url) {
     size_t token_len = strlen(http->token);
     if (url[0] != '/' || strnlen(url + 1, token_len) < token_len ||
-        CRYPTO_memcmp(url + 1, http->token, token_len) != 0 || url[1 + token_len] != '/')
+        gnutls_memcmp(url + 1, http->token, token_len) != 0 || url[1 + token_len] != '/')
         return NULL;
     return url + 1 + token_len + 1;
 }

@@ -42,7 +42,7 @@ local function flash_by_pexpect(bench, path)
     assert(sys.make_sparse(disk, 1 << 30))
     local started = job.now()
     local result = assert(sys.run({ "/usr/bin/python3", "tests/bench/flash_pexpect.py", "--bundle",
-        virtual.bundle(), "--image", path, "--raw-bytes", tostring(BYTES), "--disk", disk },
+        virtual.bundle("qemu-arm64"), "--image", path, "--raw-bytes", tostring(BYTES), "--disk", disk },
         { timeout_s = 900 }))
     assert(result.status == 0, result.stdout .. result.stderr)
     return job.now() - started

@@ -2,14 +2,19 @@
 --
 -- The HTTP server beside nginx and Python's http.server, all three with the same
 -- clients and the same file in the page cache: CPU of server and clients per GiB,
--- memory, speed. One JSON object a line; `ratio` is ours/theirs.
+-- memory, speed. Servers have one processor, their clients the other. One JSON
+-- object a line; `ratio` is ours/theirs.
 local job = require("jflash.job")
 
-local ROUNDS = 5
+local ROUNDS = 9
 local FILE_MIB = 512
 local PATIENCE_S = 20
 
 local root = arg[0]:match("^(.*)/tests/bench/[^/]*$") or "."
+package.path = package.path .. ";" .. root .. "/?.lua"
+local bench = require("tests.support.bench")
+local report, median = bench.report, bench.median
+local near, far = bench.sides()
 
 local function capture(command)
     local pipe <close> = assert(io.popen(command))
@@ -59,8 +64,9 @@ end
 
 local function start_ours()
     os.execute("mkfifo " .. folder .. "/ours.in")
-    local pid = spawn("ours", ("%s run %s %s <ours.in"):format(quote(capture("readlink -f /proc/$PPID/exe")),
-        quote(capture("readlink -f " .. quote(root .. "/tests/bench/http_server.lua"))), file))
+    local program = quote(capture("readlink -f /proc/$PPID/exe"))
+    local script = quote(capture("readlink -f " .. quote(root .. "/tests/bench/http_server.lua")))
+    local pid = spawn("ours", ("exec %s %s run %s %s <ours.in"):format(near, program, script, file))
     local input = assert(io.open(folder .. "/ours.in", "w"))
     local deadline = job.now() + PATIENCE_S
     local port, path
@@ -89,7 +95,7 @@ http {
 }
 user root;
 ]]):format(folder, folder, folder, folder, folder, folder, port, folder))
-    local pid = spawn("nginx", "exec nginx -e stderr -c " .. folder .. "/nginx.conf")
+    local pid = spawn("nginx", "exec " .. near .. " nginx -e stderr -c " .. folder .. "/nginx.conf")
     local peer = { name = "nginx", url = ("http://127.0.0.1:%d/file"):format(port), pids = { pid } }
     await_url(peer.url)
     for child in capture("pgrep -P " .. pid):gmatch("%d+") do
@@ -100,7 +106,8 @@ end
 
 local function start_python()
     local port = free_port()
-    local pid = spawn("python", ("exec /usr/bin/python3 -m http.server --bind 127.0.0.1 %d"):format(port))
+    local pid = spawn("python", ("exec %s /usr/bin/python3 -m http.server --bind 127.0.0.1 %d")
+        :format(near, port))
     local peer = { name = "python3 http.server", pids = { pid },
         url = ("http://127.0.0.1:%d/file"):format(port) }
     await_url(peer.url)
@@ -153,7 +160,7 @@ end
 local function measure(peer, clients)
     local fetch = ("curl -sf -o /dev/null %s & "):format(peer.url):rep(clients)
     local before, start = cpu_s(peer.pids), job.now()
-    local text = capture(("bash -c 'TIMEFORMAT=\"%%3U %%3S\"; time { %swait; }' 2>&1"):format(fetch))
+    local text = capture(("%s bash -c 'TIMEFORMAT=\"%%3U %%3S\"; time { %swait; }' 2>&1"):format(far, fetch))
     local elapsed_s = job.now() - start
     local server_s = cpu_s(peer.pids) - before
     local user, system = text:match("([%d.]+) ([%d.]+)$")
@@ -165,24 +172,6 @@ local function measure(peer, clients)
         rss = memory_mib(peer.pids, "Rss"),
         pss = memory_mib(peer.pids, "Pss"),
     }
-end
-
-local function median(values)
-    table.sort(values)
-    return values[(#values + 1) // 2]
-end
-
-local function report(fields)
-    local keys = { "what", "unit", "ours", "peer", "theirs", "ratio", "must", "aim", "better" }
-    local parts = {}
-    for _, key in ipairs(keys) do
-        local value = fields[key]
-        if value ~= nil then
-            parts[#parts + 1] = type(value) == "number" and ('"%s": %.4g'):format(key, value)
-                or ('"%s": "%s"'):format(key, value)
-        end
-    end
-    print("{" .. table.concat(parts, ", ") .. "}")
 end
 
 local METRICS = {
@@ -229,7 +218,7 @@ local function main(peers)
     if nginx then
         table.insert(peers, nginx)
     else
-        print('{"what": "HTTP against nginx", "skipped": "nginx is not installed"}')
+        report({ what = "HTTP against nginx", skipped = "nginx is not installed" })
     end
     table.insert(peers, start_python())
     -- Last, so that the others do not inherit its standard input.

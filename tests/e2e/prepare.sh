@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes what the tests on the virtual board need: its bundle, and a small bootable
+# Makes what the tests on the virtual boards need: their bundles, and a small bootable
 # disk image, compressed. What is up to date stays.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
 ./dev bundle qemu-arm64
+./dev bundle qemu-arm
 mkdir -p build/demo
 bundles/qemu-arm64/make-image.sh --small build/demo/small.raw
 if [ ! -e build/demo/small.raw.xz ] || [ build/demo/small.raw -nt build/demo/small.raw.xz ]; then

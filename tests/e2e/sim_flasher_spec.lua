@@ -118,6 +118,11 @@ describe("a target", function()
             message = "SIM DISK",
         }),
         refused({
+            name = "that is the manifest's default is looked for where the board's configuration says",
+            config = { targets = { disk = { path = "/dev/vdc" } } },
+            message = "/dev/vdc is no block device",
+        }),
+        refused({
             name = "whose address fits two disks", args = { "--target", "sysfs" },
             options = disks({ bytes = 6 << 20 }, { bytes = 6 << 20 }),
             message = { "several disks", "vda", "vdb" },

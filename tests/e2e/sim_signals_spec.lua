@@ -12,7 +12,13 @@ local SIGHUP, SIGINT, SIGKILL, SIGTERM = 1, 2, 9, 15
 -- From here on the storage may have changed.
 local FIRST_WRITING = "write"
 
--- Tells the test that a step has begun, and lets it wait until the signal comes.
+-- Tells the test that a step has begun.
+local MARK = [[
+recipe:before(%q, function()
+    io.open(%q, "w"):close()
+end)
+]]
+-- As MARK, and lets the step wait until the signal comes.
 local HOOK = [[
 recipe:before(%q, function()
     io.open(%q, "w"):close()
@@ -61,7 +67,8 @@ describe("a signal at the beginning of step", function()
     end
 end)
 
--- Where a step waits for the board for long, and the text or place that shows it.
+-- Where a step waits for the board for long, and what was typed shows that it has
+-- begun; where nothing is typed, the recipe tells it.
 local WAITS = {
     { step = "interrupt", options = { faults = { { kind = "silence", at = "banner" } } } },
     { step = "network", options = { faults = { { kind = "no_network" } } }, typed = "dhcp" },
@@ -90,12 +97,13 @@ describe("a signal while the board is waited for in step", function()
         for _, signal_number in ipairs({ SIGINT, SIGTERM }) do
             it(("%s: %d"):format(wait.step, signal_number), function()
                 local bench <close> = support.bench(wait.options, LONG)
-                local run = bench:start_flash({ bench:image("disk.img") })
+                local marker = bench:path("marker")
+                local run = bench:start_recipe(MARK:format(wait.step, marker), { bench:image("disk.img") })
                 run:wait_until("the board's stage", function()
                     if wait.typed then
                         return typed(bench, wait.shell and "shell" or "uboot", wait.typed)
                     end
-                    return #bench.board:log("fault") > 0
+                    return exists(marker) and #bench.board:log("fault") > 0
                 end)
                 run:kill(signal_number)
                 bench:assert_result(run:wait(15), { status = 128 + signal_number, step = wait.step })

@@ -60,9 +60,9 @@ describe("an image that is not there", function()
         }),
         before_power({ name = "is empty", status = 6, content = "", message = "empty" }),
         {
-            name = "is to be fetched by jflash itself", status = 2, step = "prove_source", cycles = 0,
-            prepare = function() return "https://example.org/disk.img.xz" end,
-            message = "https", hint = "curl",
+            name = "is to be had by a way that jflash does not know", status = 2, step = "prove_source",
+            cycles = 0, prepare = function() return "sftp://ann:word@example.org/disk.img.xz?key" end,
+            message = "sftp://example.org/disk.img.xz: ", hint = "pipe", never = { "word", "key" },
         },
         before_power({
             name = "has not the digest that was asked for", status = 6, step = "prove_source",

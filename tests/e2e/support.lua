@@ -166,7 +166,7 @@ Run.__index = Run
 -- Nothing of the person who runs the tests.
 local function environment(self)
     return { [MARK] = self.mark, HOME = self.dir, XDG_STATE_HOME = false, XDG_CONFIG_HOME = false,
-        XDG_RUNTIME_DIR = false, JFLASH_PATH = false }
+        XDG_RUNTIME_DIR = false, XDG_CACHE_HOME = false, JFLASH_PATH = false }
 end
 
 --- Where a terminal of tests/support/terminal.lua runs.
@@ -176,17 +176,19 @@ end
 
 --- Starts jflash with these arguments.
 ---@param args string[]
----@param options {stdin: string|nil}|nil  a file or fifo for standard input
+---@param options {stdin: string|nil, env: table|nil, within: string|nil}|nil  a file or fifo for
+---  standard input; changes to the environment; words that the program's command is put behind
 ---@return e2e.Run
 function Bench:start(args, options)
     self:write_config()
     self.runs = (self.runs or 0) + 1
     local base = self:path("run" .. self.runs)
-    local command = ("exec \"$0\" \"$@\" <%s"):format((options or {}).stdin or "/dev/null")
+    options = options or {}
+    local command = ("exec %s \"$0\" \"$@\" <%s"):format(options.within or "", options.stdin or "/dev/null")
     local argv = { "/bin/sh", "-c", command, program(), table.unpack(args) }
     local process = assert(sys.spawn(argv, {
         cwd = self.dir, stdout = base .. ".out", stderr = base .. ".err",
-        env = environment(self),
+        env = merged(environment(self), options.env or {}),
     }))
     local run = setmetatable({ bench = self, process = process, base = base, started = job.now() }, Run)
     return run

@@ -20,11 +20,7 @@ describe("the virtual board", function()
     end)
 
     local function assert_flashed(result, storage, bytes, digest)
-        assert.equal(0, result.status, result.stderr)
-        assert.truthy(result.stderr:find("flashed and verified", 1, true), result.stderr)
-        assert.truthy(result.stderr:find("digest read back sha256:" .. digest .. " (equal)", 1, true))
-        assert.equal(digest, virtual.digest_of(storage, bytes))
-        assert.same({}, bench:processes())
+        bench:assert_flashed(result, storage, bytes, digest)
     end
 
     it("is flashed on its virtio disk, with a size that is no multiple of anything", function()

@@ -55,6 +55,7 @@ describe("images made by", function()
         { "lz4", "lz4 -q -c disk.img" },
         { "lz4", "lz4 -q -9 -B4 -BD -BX --content-size -c disk.img" },
         { "lz4", "lz4 -q --no-frame-crc < disk.img" },
+        { "lz4", "lz4 -q -B5 -BD -c disk.img" },
     }
     for _, case in ipairs(good) do
         local format, command = case[1], case[2]

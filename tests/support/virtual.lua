@@ -3,7 +3,7 @@
 -- Whole runs of the jflash program against the virtual board: real QEMU, real
 -- U-Boot, real kernel. Each test has a machine, a drive and a card of its own.
 --
---   local bench <close> = virtual.bench()
+--   local bench <close> = virtual.bench()      -- or virtual.bench("qemu-arm")
 --   local result = bench:jflash("flash", { bench:random_image("a.xz", 1 << 20) })
 local image = require("jflash.image")
 local sys = require("jflash.sys")
@@ -16,10 +16,14 @@ local RUN_S = 600
 local Bench = {}
 Bench.__index = Bench
 
+---@param board string|nil  the built-in board, by default qemu-arm64
 ---@return e2e.VirtualBench to be closed
-function M.bench()
+function M.bench(board)
+    board = board or "qemu-arm64"
     local dir = assert(sys.temp_dir("jflash-vb"))
     return setmetatable({
+        board = board,
+        bundle = M.bundle(board),
         dir = dir,
         drive = dir .. "/drive.img",
         card = dir .. "/card.img",
@@ -27,7 +31,9 @@ function M.bench()
     }, Bench)
 end
 
-local function program()
+--- The program under test.
+---@return string
+function M.program()
     return assert(sys.realpath(os.getenv("JFLASH_PROGRAM") or "build/jflash"))
 end
 
@@ -35,28 +41,30 @@ end
 ---@return string[]
 function Bench:board_options()
     return {
-        "--board", "qemu-arm64", "--set", "power.drive=" .. self.drive,
+        "--board", self.board, "--set", "power.drive=" .. self.drive,
         "--set", "power.card=" .. self.card, "--set", "power.dir=" .. self.dir .. "/run",
-        "--set", "bundle=" .. M.bundle(),
+        "--set", "bundle=" .. self.bundle,
     }
 end
 
 --- The bundle that ./dev bundle built.
+---@param board string
 ---@return string
-function M.bundle()
-    local path = sys.realpath("build/bundles/qemu-arm64")
-    return assert(path, "the virtual board's bundle is missing: ./dev bundle qemu-arm64")
+function M.bundle(board)
+    local path = sys.realpath("build/bundles/" .. board)
+    return assert(path, "the virtual board's bundle is missing: ./dev bundle " .. board)
 end
 
 local function command_line(self, arguments)
-    local argv = { program() }
+    local argv = { M.program() }
     table.move(arguments, 1, #arguments, 2, argv)
     table.move(self:board_options(), 1, #self:board_options(), #argv + 1, argv)
     return argv
 end
 
 local function environment(self)
-    return { HOME = self.dir, XDG_STATE_HOME = self.dir .. "/state", XDG_CONFIG_HOME = self.dir }
+    return { HOME = self.dir, XDG_STATE_HOME = self.dir .. "/state", XDG_CONFIG_HOME = self.dir,
+        XDG_CACHE_HOME = self.dir .. "/cache" }
 end
 
 --- Runs `jflash ARGUMENTS` with this bench's board, to its end.
@@ -132,6 +140,20 @@ function Bench:processes()
         end
     end
     return found
+end
+
+--- Proves that a run flashed, as it says, and ended clean.
+---@param result table   of Bench:jflash
+---@param storage string the drive's or the card's file
+---@param bytes integer
+---@param digest string
+function Bench:assert_flashed(result, storage, bytes, digest)
+    assert(result.status == 0, result.stderr)
+    assert(result.stderr:find("flashed and verified", 1, true), result.stderr)
+    local equal = "digest read back sha256:" .. digest .. " (equal)"
+    assert(result.stderr:find(equal, 1, true), result.stderr)
+    assert(M.digest_of(storage, bytes) == digest, "the storage holds something else")
+    assert(#self:processes() == 0, table.concat(self:processes(), "\n"))
 end
 
 function Bench:close()

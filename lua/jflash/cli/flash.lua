@@ -1,11 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local boards = require("jflash.cli.board")
-local duts = require("jflash.dut")
+local choice = require("jflash.recipe.choice")
+local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
+local json = require("jflash.json")
 local log = require("jflash.log")
+local manifest = require("jflash.manifest")
 local options = require("jflash.cli.options")
-local scripts = require("jflash.scripts")
+local plans = require("jflash.plan")
+local runner = require("jflash.runner")
+local sys = require("jflash.sys")
+local urls = require("jflash.url")
 
 local M = {}
 
@@ -15,6 +21,10 @@ Examples:
   jflash flash --board qemu-arm64 --target mmc image.raw.xz
   jflash flash --board qemu-arm64 -t boot:boot.img -t root:root.img.zst
   jflash flash --board qemu-arm64 --set power.drive=/tmp/disk.img image.raw.xz
+  jflash flash --board qemu-arm64 https://example.org/image.raw.xz
+  jflash flash --board qemu-arm64 --dry-run image.raw.xz
+  jflash flash --board rack-3 --dut-fetch --cacert lab.pem --bearer-file token https://lab/image.raw.xz
+  jflash flash --board rack-3 --method fls --fls-version 0.3.0 image.raw.xz
   xzcat image.raw.xz | jflash flash --board qemu-arm64 -]]
 
 function M.define(command)
@@ -26,6 +36,26 @@ local function refuse(message, hint)
     errors.raise({ class = "config", code = "usage", message = message, hint = hint })
 end
 
+-- The digest that --os-image-checksum or its file names.
+local function settle_checksum(values)
+    local path = values.os_image_checksum_file
+    if not path then
+        return values.os_image_checksum
+    elseif values.os_image_checksum then
+        refuse("--os-image-checksum and --os-image-checksum-file exclude each other")
+    end
+    local text, message = sys.read_file(path, { limit_bytes = 1 << 20 })
+    if not text then
+        refuse("--os-image-checksum-file: " .. message)
+    end
+    local digest = options.sha256(text:match("^\\?(%S+)") or "")
+    if not digest then
+        refuse(("--os-image-checksum-file: %s does not begin with a SHA-256"):format(path),
+            "as sha256sum writes it: 64 hexadecimal digits, then the name")
+    end
+    return digest
+end
+
 -- IMAGE for a whole device, or what -t names, PART:FILE each.
 local function settle_pieces(values)
     if #values.part == 0 then
@@ -35,7 +65,7 @@ local function settle_pieces(values)
         return { { image = values.image } }
     elseif values.image then
         refuse("IMAGE and -t exclude each other", "-t takes its file behind the colon")
-    elseif #values.part > 1 and values.os_image_checksum then
+    elseif #values.part > 1 and (values.os_image_checksum or values.os_image_checksum_file) then
         refuse("--os-image-checksum is for one image", "each image is hashed and compared anyway")
     end
     local pieces = {}
@@ -49,17 +79,51 @@ local function settle_pieces(values)
     return pieces
 end
 
+-- Options of one method mean nothing to another.
+local function check_method(values)
+    local given = values.fls_version or values.fls_binary_url or values.fls_sha256
+    if given and values.method ~= "fls" then
+        refuse("--fls-version, --fls-binary-url and --fls-sha256 are for --method fls")
+    end
+end
+
+-- Makes the secrets known before anything is shown.
+local function settle_fetch(values, pieces)
+    for _, piece in ipairs(pieces) do
+        urls.keep_secrets(piece.image)
+    end
+    for _, role in ipairs(manifest.roles) do
+        urls.keep_secrets(values[role] or "")
+    end
+    local fetch, warnings = credentials.settle(values)
+    for _, warning in ipairs(warnings) do
+        log.warn("%s", warning)
+    end
+    return fetch
+end
+
 -- What the command line says, else the board's configuration.
-local function settle(values, pieces, board)
+local function settle(values, pieces, fetch, board)
     options.check_power_off(values)
+    if values.dut_fetch and values.force_exporter_http then
+        refuse("--dut-fetch and --force-exporter-http exclude each other")
+    end
+    check_method(values)
     return {
         pieces = pieces,
         method = values.method,
+        dut_fetch = values.dut_fetch,
+        fls = { version = values.fls_version, binary_url = values.fls_binary_url, sha256 = values.fls_sha256 },
         preflash = values.preflash,
         target = values.target,
         variant = values.variant,
+        kernel = values.kernel,
+        initram = values.initram,
+        dtb = values.dtb,
         bundle = values.force_flash_bundle,
-        os_image_checksum = values.os_image_checksum,
+        allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
+        os_image_checksum = settle_checksum(values),
+        fetch = fetch,
         format = values.format,
         retries = values.retries or board.retries,
         verify = not values.no_verify,
@@ -70,29 +134,11 @@ local function settle(values, pieces, board)
     }
 end
 
--- What failed behind the last step (the power switch) does not undo what was done.
-local function add_result(failure, report)
-    local result = ("the storage is done: %s"):format(report:result())
-    failure.hint = failure.hint and (result .. "; " .. failure.hint) or result
-end
-
--- Runs the recipe and returns the report; the board is released, and its power
--- off, when this returns.
-local function flash(recipe, board, settled)
-    local report
-    local ok, failure = xpcall(function()
-        local dut <close> = duts.new(board, settled)
-        dut:start_run()
-        recipe:run(dut)
-        report = dut.report
-    end, errors.wrap)
-    if not ok and report then
-        add_result(failure, report)
-    end
-    if not ok then
-        error(failure, 0)
-    end
-    return report
+-- Prints what would be done.
+local function show_plan(recipe, board, settled)
+    local plan = plans.make(recipe, board, settled)
+    sys.write(1, log.is_json() and json.encode(plan) .. "\n" or plans.text(plan))
+    return 0
 end
 
 --- Runs a recipe with the options of `flash`.
@@ -101,9 +147,18 @@ end
 ---@return integer status
 function M.run(values, recipe)
     local pieces = settle_pieces(values)
+    local fetch = settle_fetch(values, pieces)
     local board = boards.choose(values)
-    local stock = recipe or scripts.board_recipe(board)
-    local report = flash(stock, board, settle(values, pieces, board))
+    credentials.add_board(fetch, board)
+    local settled = settle(values, pieces, fetch, board)
+    recipe = choice.choose(recipe, board, settled)
+    if values.force_exporter_http then
+        log.info("--force-exporter-http is what jflash does anyway: the image goes through this host")
+    end
+    if values.dry_run then
+        return show_plan(recipe, board, settled)
+    end
+    local report = runner.run(recipe, board, settled)
     if log.is_json() then
         log.event(board.name .. ": " .. report:result(), report:fields())
     else

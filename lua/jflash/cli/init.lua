@@ -4,8 +4,10 @@
 -- and an exit status.
 
 local argparse = require("argparse")
+local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
+local options = require("jflash.cli.options")
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
 
@@ -16,14 +18,17 @@ local M = {}
 local COMMANDS = {
     { "flash", "Flash an image onto a board's storage." },
     { "run", "Run a Lua script, or a recipe with the options of flash." },
+    { "report", "Show what a run did, from the folder that it left." },
     { "console", "A live terminal on a board's console." },
     { "bootloader-shell", "A board's U-Boot: its prompt, or one command." },
     { "busybox-shell", "A board's flasher system: its shell, or one command." },
     { "repl", "Lua at a prompt, with the board as dut." },
     { "power", "Switch a board's power on or off, or read it." },
     { "boards", "List the boards that are configured or built in." },
+    { "config", "Explain every key of a configuration, and list all that is wrong." },
     { "bundle", "Check a bundle: its manifest, and that its files are there." },
     { "modules", "Show where each Lua module and script comes from." },
+    { "completion", "Print a shell's completion of this command line." },
 }
 
 local EPILOG = [[
@@ -55,9 +60,10 @@ end
 
 -- The first argument that names a command.
 local function asked_for(args)
-    for _, argument in ipairs(args) do
+    for index, argument in ipairs(args) do
+        local is_value = index > 1 and options.is_before_command(args[index - 1])
         for _, command in ipairs(COMMANDS) do
-            if argument == command[1] then
+            if argument == command[1] and not is_value then
                 return argument
             end
         end
@@ -71,7 +77,8 @@ function M.command(name)
     return require("jflash.cli." .. name:gsub("-", "_"))
 end
 
-local function build(args)
+-- The parser, with the options of the commands that `wanted` says.
+local function build(wanted)
     local parser = new_parser("jflash",
         "Flashes operating-system images onto boards through their own bootloader.")
     parser:epilog(EPILOG)
@@ -79,15 +86,15 @@ local function build(args)
     parser:flag("--version", "Print the version."):action(function()
         answer(("jflash %s (Lua API %d)\n"):format(runtime.version, runtime.api))
     end)
+    options.before_command(parser)
     parser:command_target("command")
     parser:require_command(false)
-    local asked = asked_for(args)
     for _, entry in ipairs(COMMANDS) do
         local name, summary = table.unpack(entry)
         local command = parser:command(name, summary):add_help(false)
         command:help_max_width(80)
         add_help(command)
-        if name == asked then
+        if wanted(name) then
             M.command(name).define(command)
         end
     end
@@ -96,10 +103,34 @@ local function build(args)
     return parser
 end
 
+local function only(asked)
+    return function(name)
+        return name == asked
+    end
+end
+
+--- The parser with all commands and their options; for completion and the manual.
+---@return table parser of argparse
+function M.parser()
+    return build(function()
+        return true
+    end)
+end
+
+--- The commands' names, in the order in which help shows them.
+---@return string[]
+function M.commands()
+    local names = {}
+    for index, entry in ipairs(COMMANDS) do
+        names[index] = entry[1]
+    end
+    return names
+end
+
 --- Ends the program with the help of a command, or of the whole.
 ---@param topic string|nil
 function M.help(topic)
-    local parser = build({ topic })
+    local parser = build(only(topic))
     for _, command in ipairs(parser._commands) do
         if command._name == topic then
             answer(command:get_help() .. "\n")
@@ -137,10 +168,30 @@ function M.parse_as(name, summary, define, args)
     return parser:parse(args)
 end
 
+local function has_option(parser, command, option)
+    for _, known in ipairs(parser._commands) do
+        for _, element in ipairs(known._name == command and known._options or {}) do
+            for _, alias in ipairs(element._aliases) do
+                if alias == option then
+                    return true
+                end
+            end
+        end
+    end
+    return false
+end
+
 local function parse(args)
-    local parser = build(args)
+    local parser = build(only(asked_for(args)))
     parser.error = usage_error
     local values = parser:parse(args)
+    -- What run is given is for the script, which has options of its own.
+    local unknown = values.command and values.command ~= "run" and options.take_over(values, function(option)
+        return has_option(parser, values.command, option)
+    end)
+    if unknown then
+        usage_error(parser, ("jflash %s takes no %s"):format(values.command, unknown))
+    end
     if not values.command or values.command == "help" then
         M.help(values.topic)
     end
@@ -148,6 +199,7 @@ local function parse(args)
 end
 
 local function run(args)
+    credentials.take_environment()
     local values = parse(args)
     log.configure({ format = values.log_format, quiet = values.quiet })
     return M.command(values.command).run(values) or 0

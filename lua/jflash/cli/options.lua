@@ -42,10 +42,8 @@ function M.board(command)
         :argname("KEY=VALUE"):count("*"):init({})
 end
 
---- Which bundle, and what of it.
+--- Which bundle.
 function M.bundle(command)
-    command:option("--variant", "Which device tree: a name from the manifest's variants.")
-        :argname("NAME")
     command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
         :argname("DIR")
 end
@@ -73,11 +71,15 @@ function M.check_power_off(values)
     end
 end
 
---- What M.bundle, M.retries, M.run and M.wait were given, as jflash.dut takes it.
+--- What M.boot_files, M.bundle, M.retries, M.run and M.wait were given, as jflash.dut takes it.
 ---@return table
 function M.of_run(values, board)
     return {
         variant = values.variant,
+        kernel = values.kernel,
+        initram = values.initram,
+        dtb = values.dtb,
+        allow_bundle_recipe = board.allow_bundle_recipe,
         bundle = values.force_flash_bundle,
         retries = values.retries or board.retries,
         power_off = not values.no_power_off,
@@ -85,6 +87,52 @@ function M.of_run(values, board)
         run_dir = values.run_dir,
         wait_s = values.wait,
     }
+end
+
+-- The options that may also stand before the command.
+local BEFORE = { "board", "config" }
+
+--- Which board, and from which configuration, before the command.
+function M.before_command(parser)
+    parser:option("-b --board", "The board's name, for the command."):argname("NAME"):target("before_board")
+    parser:option("--config", "The configuration file, for the command."):argname("FILE"):target("before_config")
+end
+
+--- True for an option of before_command: the argument behind it is its value.
+---@param argument string
+function M.is_before_command(argument)
+    return argument == "-b" or argument == "--board" or argument == "--config"
+end
+
+--- The options that stood before the command, as arguments.
+---@param values table
+---@return string[]
+function M.given_before(values)
+    local args = {}
+    for _, name in ipairs(BEFORE) do
+        local value = values["before_" .. name]
+        if value then
+            table.insert(args, "--" .. name)
+            table.insert(args, value)
+        end
+    end
+    return args
+end
+
+--- Takes over the options that stood before the command; those behind it win. `has` tells
+--- whether the command has an option. Returns the name of one that it has not.
+---@param values table
+---@param has fun(option: string): boolean
+---@return string|nil unknown
+function M.take_over(values, has)
+    for _, name in ipairs(BEFORE) do
+        local value = values["before_" .. name]
+        if value and not has("--" .. name) then
+            return "--" .. name
+        end
+        values[name] = values[name] or value
+    end
+    return nil
 end
 
 --- How a command talks.
@@ -100,27 +148,75 @@ function M.wait(command)
         :argname("S"):convert(M.seconds):default("0"):show_default(false)
 end
 
+--- Whom to trust and what to send where images are fetched; see jflash.credentials.
+function M.credentials(command)
+    command:option("--cacert", "Trust the authorities in this PEM file, and no others, for https "
+        .. "(default: the board's cacert, else this host's)."):argname("FILE")
+    command:flag("-k --insecure-tls", "Believe any certificate.")
+    command:option("--header", "Send this header when an image is fetched (repeatable); @FILE "
+        .. "reads them from a file."):argname("'NAME: VALUE'"):count("*"):init({})
+    command:option("--bearer", "Send this token (better: --bearer-file, or JFLASH_BEARER in the "
+        .. "environment)."):argname("TOKEN")
+    command:option("--bearer-file", "Read the token from this file."):argname("FILE")
+end
+
+--- The digest that the image must have.
+function M.checksum(command)
+    command:option("--os-image-checksum", "The SHA-256 that IMAGE must have, as it is delivered.")
+        :argname("HEX"):convert(sha256)
+    command:option("--os-image-checksum-file", "Read it from this file: its first word, as "
+        .. "sha256sum writes it."):argname("FILE")
+end
+
+--- A SHA-256 as options take it, in lower case; nil and why not.
+M.sha256 = sha256
+
+--- What U-Boot loads.
+function M.boot_files(command)
+    command:option("--variant", "Which device tree: a name from the manifest's variants.")
+        :argname("NAME")
+    command:option("--kernel", "Your own kernel, a file or URL, instead of the bundle's, at the same address.")
+        :argname("FILE")
+    command:option("--initram", "Your own initramfs, as --kernel."):argname("FILE")
+    command:option("--dtb", "Your own device tree blob, as --kernel."):argname("FILE")
+end
+
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
-    command:argument("image", "The image: a file, or - for standard input; raw, xz, gzip, zstd, "
-        .. "bzip2 or lz4, told apart by content."):argname("IMAGE"):args("?")
+    command:argument("image", "The image: a file, a URL (http, https), or - for standard input; "
+        .. "raw, xz, gzip, zstd, bzip2 or lz4, told apart by content."):argname("IMAGE"):args("?")
     M.board(command)
     command:option("-t --part", "Write FILE to a partition, by its label, or to a target of the "
         .. "manifest (repeatable: all in one boot; instead of IMAGE)."):argname("PART:FILE")
         :count("*"):init({})
     command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
+    M.boot_files(command)
     M.bundle(command)
-    command:option("--os-image-checksum", "The SHA-256 that IMAGE must have, as it is delivered.")
-        :argname("HEX"):convert(sha256)
+    M.checksum(command)
+    M.credentials(command)
+    command:flag("--dut-fetch", "Let the board fetch the image from its URL by itself; it is hashed "
+        .. "there on its way.")
+    command:flag("--force-exporter-http", "This host fetches and serves the image: what it does "
+        .. "anyway.")
     command:option("--format", "Take IMAGE for this format whatever its content says; raw writes "
         .. "it as it is."):choices({ "raw", "xz", "gzip", "zstd", "bzip2", "lz4" })
     M.retries(command)
-    command:option("--method", "How to write (default: shell).")
-        :choices(require("jflash.write").names)
+    command:option("--method", "How to write: shell (the default) needs a busybox on the board; fls "
+        .. "runs the program of that name there."):choices(require("jflash.write").names)
+    command:option("--fls-version", "The release of fls to run (default: "
+        .. require("jflash.fls_program").DEFAULT_VERSION .. "); '' takes the copy that is installed "
+        .. "on this host."):argname("V")
+    command:option("--fls-binary-url", "Another fls program for the board: a URL, or a file."):argname("URL")
+    command:option("--fls-sha256", "The SHA-256 that the fls program must have; needed for a URL.")
+        :argname("HEX"):convert(sha256)
     command:flag("--preflash", "Run the bundle's preflash commands for partitions too: they wipe "
         .. "partition tables.")
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")
+    command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
+        .. "host.")
     M.run(command)
+    command:flag("--dry-run", "Print what would be done, and do nothing: arguments, bundle and local "
+        .. "images are checked.")
     M.wait(command)
     M.output(command)
 end

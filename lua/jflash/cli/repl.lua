@@ -18,6 +18,7 @@ Examples:
 
 function M.define(command)
     options.board(command)
+    options.boot_files(command)
     options.bundle(command)
     options.retries(command)
     options.run(command)

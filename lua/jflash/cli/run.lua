@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 
+local options = require("jflash.cli.options")
 local recipes = require("jflash.recipe")
 local scripts = require("jflash.scripts")
 
@@ -34,6 +35,9 @@ function M.run(values)
     if values.script == "--help" or values.script == "-h" then
         require("jflash.cli").help("run")
     end
+    -- What stood before run is for the script too.
+    local before = options.given_before(values)
+    values.args = table.move(values.args, 1, #values.args, #before + 1, before)
     local chunk = scripts.load(values.script)
     arg = table.move(values.args, 1, #values.args, 1, { [0] = values.script }) -- luacheck: globals arg
     local result = chunk(table.unpack(values.args))

@@ -5,10 +5,10 @@
 -- commands that stand on standard input.
 
 local boards = require("jflash.cli.board")
-local duts = require("jflash.dut")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
 local options = require("jflash.cli.options")
+local runner = require("jflash.runner")
 local sessions = require("jflash.session")
 local sys = require("jflash.sys")
 
@@ -24,6 +24,7 @@ function M.define(command, example)
         .. "Without one: a live shell on a terminal, else the commands on standard input.")
         :argname("COMMAND"):args("*")
     options.board(command)
+    options.boot_files(command)
     options.bundle(command)
     command:option("--timeout", "Seconds that a command may take (default 3600)."):argname("S")
         :convert(options.seconds)
@@ -75,23 +76,30 @@ local function live_shell(dut, shell)
     return 0
 end
 
---- Runs one of the two commands.
----@param values table
----@param kind "bootloader"|"busybox"
----@param recipe jflash.Recipe|nil
----@return integer status
-function M.run(values, kind, recipe)
-    options.check_power_off(values)
-    local board = boards.choose(values)
-    local dut <close> = duts.new(board, options.of_run(values, board))
-    dut:start_run()
-    local shell <close> = sessions.open(dut, kind, recipe)
+local function use(dut, kind, values)
+    local shell <close> = sessions.new(dut, kind)
     if #values.words > 0 then
         return run_command(shell, table.concat(values.words, " "), values)
     elseif sys.isatty(0) then
         return live_shell(dut, shell)
     end
     return run_input(shell, kind, values)
+end
+
+--- Runs one of the two commands.
+---@param values table
+---@param kind "bootloader"|"busybox"
+---@param recipe jflash.Recipe|nil  nil: the stock one, over the board's own
+---@return integer status
+function M.run(values, kind, recipe)
+    options.check_power_off(values)
+    local board = boards.choose(values)
+    local settled = options.of_run(values, board)
+    local status
+    runner.run(recipe or sessions.recipe(kind, board, settled), board, settled, function(dut)
+        status = use(dut, kind, values)
+    end)
+    return status
 end
 
 return M

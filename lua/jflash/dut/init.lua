@@ -5,6 +5,7 @@
 -- `dut.log`. It is made from a board's configuration, holds the board's lock, and
 -- owns what must be put back: closing it switches off what the run switched on.
 
+local boot_files = require("jflash.boot_files")
 local consoles = require("jflash.dut.console")
 local job = require("jflash.job")
 local lock = require("jflash.lock")
@@ -28,6 +29,8 @@ local M = {}
 ---@field tftp jflash.dut.Tftp|nil
 ---@field http jflash.dut.Http|nil
 ---@field manifest table|nil
+---@field files table[]|nil    what U-Boot loads
+---@field own_files table<string, table>  one's own files by role, instead of the bundle's
 ---@field image table|nil
 ---@field target jflash.Target|nil
 ---@field report jflash.Report
@@ -54,9 +57,11 @@ local function take_power(self)
         return
     end
     self.power_taken = true
+    self.report.power = "on"
     job.note("power", "power of board " .. self.name)
     if self.options.power_off then
         self.power_off_due = self.scope:defer("switch the power off", function()
+            self.report.power = "unknown"
             self.power:off()
             log.info("power off")
         end)
@@ -65,33 +70,39 @@ end
 
 local function release_power(self)
     self.power_taken = false
+    self.report.power = "off"
     self.shell = nil
     job.note("power", nil)
     self.scope:cancel(self.power_off_due)
 end
 
---- Takes the board: its lock, its power driver, its console (not yet opened).
+--- Takes the board: its lock (not for a dry run), its power driver, its console (not
+--- yet opened).
 ---@param board table   see jflash.config
 ---@param options table|nil power_off, retries, wait_s, console_debug, run_dir: see cli/flash.lua
+---@param report jflash.Report|nil  nil makes a new one
 ---@return jflash.Dut to be closed: `local dut <close> = duts.new(board, options)`
-function M.new(board, options)
+function M.new(board, options, report)
     options = with_defaults(options or {}, board)
     local self = setmetatable({
         name = board.name,
         board = board,
         options = options,
         log = log,
-        report = reports.new(),
+        report = report or reports.new(),
+        own_files = {},
         scope = scopes.new(),
         pieces = {},
     }, Dut)
-    self.power = powers.open(board.power, { name = board.name })
+    self.power = powers.open(board.power, { name = board.name, warn = log.warn })
     self.power.before_on = function() take_power(self) end
     self.power.after_off = function() release_power(self) end
-    self.scope:own(lock.take(lock.board_name(board, self.power), {
-        wait_s = options.wait_s,
-        what = "board " .. board.name,
-    }))
+    if not options.dry_run then
+        self.scope:own(lock.take(lock.board_name(board, self.power), {
+            wait_s = options.wait_s,
+            what = "board " .. board.name,
+        }))
+    end
     self.console = consoles.new(board.console, console_name(board))
     self.console:set_debug(options.console_debug or false)
     self.scope:own(self.console, "close the console")
@@ -99,11 +110,19 @@ function M.new(board, options)
     return self
 end
 
---- Makes the run's folder, with the console's transcript and the log in it.
-function Dut:start_run()
-    self.run = runs.new(self.options.run_dir, self.name)
+--- Keeps the console's transcript and the log in a run's folder.
+---@param run jflash.dut.Run|nil  nil makes a new one
+function Dut:start_run(run)
+    self.run = run or runs.new(self.options.run_dir, self.name)
     self.console:record(self.run:file("console.log"))
     log.info("run folder %s", self.run.path)
+end
+
+--- Makes the run's folder where none was made: for scripts and the Lua prompt.
+function Dut:need_run()
+    if not self.run then
+        self:start_run()
+    end
 end
 
 --- Opens the console where it is now.
@@ -165,8 +184,9 @@ function Dut:flash(image, options)
         verify = options.verify,
         format = options.format,
     }, { __index = outer })
-    self.report = reports.new()
-    require("jflash.scripts").board_recipe(self.board):run(self)
+    self.report, self.pieces = reports.new(), {}
+    self:need_run()
+    require("jflash.recipe.choice").choose(nil, self.board, self.options):run(self)
     return self.report
 end
 
@@ -189,6 +209,26 @@ function Dut:attach()
         self:open_console()
     end
     return require("jflash.live").run(self)
+end
+
+--- A kernel of one's own instead of the bundle's, from the next `load` on; its
+--- address is the manifest's. Raises a config error when the file cannot be one, and
+--- class source when it cannot be fetched.
+---@param place string a path, or a URL
+function Dut:use_kernel(place)
+    boot_files.use(self, "kernel", place)
+end
+
+--- An initramfs of one's own, as use_kernel.
+---@param place string
+function Dut:use_initram(place)
+    boot_files.use(self, "initram", place)
+end
+
+--- A device tree of one's own, as use_kernel.
+---@param place string
+function Dut:use_dtb(place)
+    boot_files.use(self, "dtb", place)
 end
 
 function Dut:__close(failure)

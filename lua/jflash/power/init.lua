@@ -13,6 +13,8 @@
 
 local errors = require("jflash.errors")
 local job = require("jflash.job")
+local nearest = require("jflash.nearest")
+local schema = require("jflash.schema")
 
 local M = {}
 
@@ -74,25 +76,45 @@ local function convert(value, wanted)
     return is_scalar and tostring(value) or nil
 end
 
--- The driver's part of the configuration, checked key by key.
-local function read_config(driver, config, context)
-    local checked = {}
-    for key, value in pairs(config) do
+-- The driver's part of the configuration, and what is wrong with it.
+local function check_config(driver, config)
+    local checked, problems = {}, {}
+    for _, key in ipairs(schema.names(config)) do
         local wanted = driver.types[key] or "string"
+        checked[key] = convert(config[key], wanted)
         if key ~= "type" and not driver.keys[key] then
-            config_error(context, ("%s has no key %q"):format(config.type, tostring(key)))
-        end
-        checked[key] = convert(value, wanted)
-        if checked[key] == nil then
-            config_error(context, ("key %q: %s expected, got %s"):format(key, wanted, type(value)))
+            table.insert(problems, { key = key, text = ("%s has no key %q%s"):format(config.type, key,
+                nearest.hint(key, schema.names(driver.keys))) })
+        elseif checked[key] == nil then
+            table.insert(problems, { key = key, text = ("key %q: %s expected, got %s"):format(
+                key, wanted, type(config[key])) })
         end
     end
     for _, key in ipairs(driver.required) do
-        if checked[key] == nil then
-            config_error(context, ("%s needs the key %q"):format(config.type, key))
+        if config[key] == nil then
+            table.insert(problems, { text = ("%s needs the key %q"):format(config.type, key) })
         end
     end
-    return checked
+    return checked, problems
+end
+
+local function unknown_driver(name)
+    return ("there is no driver %q%s"):format(name, nearest.hint(name, M.types)),
+        "the drivers are: " .. table.concat(M.types, ", ")
+end
+
+--- What is wrong with a board's `power`; `key` is there when it is one key's fault.
+--- Loads the driver, and opens nothing.
+---@param config table
+---@return {key: string|nil, text: string}[]
+function M.examine(config)
+    local name = tostring(config.type)
+    local driver = M.driver(name)
+    if not driver then
+        return { { key = "type", text = table.concat({ unknown_driver(name) }, "; ") } }
+    end
+    local _, problems = check_config(driver, config)
+    return problems
 end
 
 --- Opens the driver that a board's configuration asks for. Touches no power.
@@ -103,10 +125,13 @@ function M.open(config, context)
     local name = tostring(config.type)
     local driver = M.driver(name)
     if not driver then
-        config_error(context, ("there is no driver %q"):format(name),
-            "the drivers are: " .. table.concat(M.types, ", "))
+        config_error(context, unknown_driver(name))
     end
-    local device = driver.new(read_config(driver, config, context), context)
+    local checked, problems = check_config(driver, config)
+    if problems[1] then
+        config_error(context, problems[1].text)
+    end
+    local device = driver.new(checked, context)
     return setmetatable({
         device = device,
         context = context,

@@ -4,6 +4,7 @@
 -- Nothing on the storage changes before `preflash`, and that waits until the images
 -- were proven and their targets were looked at.
 
+local boot_files = require("jflash.boot_files")
 local bundles = require("jflash.bundle")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
@@ -27,9 +28,10 @@ local TFTP_TURN_S = 120
 --- the background while the board boots.
 ---@param dut jflash.Dut
 function recipe.prove_source(dut)
-    dut.pieces = pieces.open(dut)
+    dut.pieces = dut.pieces or {}
     dut.report.pieces = dut.pieces
-    dut.image = dut.pieces[1].source
+    pieces.open(dut)
+    dut.image = dut.pieces[1].source -- nil in a dry run for what is not read then
 end
 
 local function open_bundle(dut)
@@ -55,8 +57,10 @@ function recipe.prepare_bundle(dut)
         log.warn("%s", warning)
     end
     dut.variant = dut.manifest:variant(options.variant or board.variant)
-    dut.files = dut.bundle:files(dut.variant.name)
+    boot_files.use_options(dut)
+    boot_files.settle(dut)
     pieces.place(dut)
+    writers.check(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
     for _, piece in ipairs(dut.pieces) do
         log.info("%s goes to %s", piece.image, pieces.place_name(piece))
@@ -135,6 +139,7 @@ local function load_file(dut, file)
     })
     dut.uboot:setenv(file.role .. "_size", ("%x"):format(file.size_bytes))
     local elapsed_s = job.now() - started
+    dut.report:add_bytes(file.size_bytes)
     log.event(("%s %s loaded to %s: %s in %.1f s"):format(file.role, file.file, file.address,
         log.size(file.size_bytes), elapsed_s), { bytes = file.size_bytes, elapsed_s = elapsed_s })
 end
@@ -172,9 +177,11 @@ end
 --- Logs in to the flasher, and gives it the clock and the network.
 ---@param dut jflash.Dut
 function recipe.login(dut)
-    local shell = shells.new(dut.console, login_settings(dut))
-    shell:login(dut.board.timeouts, dut.returned)
-    dut.shell = shell
+    if not dut.shell then -- else this is another try from where the shell answered
+        local shell = shells.new(dut.console, login_settings(dut))
+        shell:login(dut.board.timeouts, dut.returned)
+        dut.shell = shell
+    end
     require("jflash.flasher").prepare(dut)
 end
 
@@ -191,25 +198,26 @@ end
 local function run_preflash(dut)
     for _, command in ipairs(dut.manifest.spec.preflash_commands) do
         log.info("preflash: %s", command)
+        pieces.forget_written(dut.pieces)
         dut.shell:run(command, {
             timeout_s = dut.board.timeouts.preflash_s,
             hint = "it stands in preflash_commands of the bundle's manifest",
         })
-        pieces.forget_written(dut.pieces)
     end
 end
 
 --- The first destructive step: the bundle's commands for a whole device. Waits
---- until the images are proven.
+--- until the images are proven, those excepted that still arrive.
 ---@param dut jflash.Dut
 function recipe.preflash(dut)
     for _, piece in ipairs(dut.pieces) do
-        if not piece.source:is_streamed() then
-            pieces.prove(piece)
-        end
+        pieces.inspect(dut, piece)
     end
+    writers.prepare(dut)
     if dut.options.preflash or pieces.are_whole(dut.pieces) then
         run_preflash(dut)
+    elseif #dut.manifest.spec.preflash_commands > 0 then
+        log.info("partitions are written: the bundle's preflash commands are not run (--preflash)")
     end
 end
 
@@ -219,6 +227,7 @@ local function write_piece(dut, piece)
     piece.source:check_unchanged()
     pieces.prove(piece)
     piece.written = written
+    dut.report:add_bytes(written.bytes)
     piece.verification = "not read back"
     log.event(("%s written to %s in %.1f s, %s/s"):format(log.size(written.bytes),
         piece.target.device, written.elapsed_s,
@@ -240,6 +249,7 @@ local function raise_differs(dut, piece)
     dut.console:fail({
         code = "checksum",
         retry = 1,
+        subject = piece.key,
         at = "shell",
         message = ("read-back differs: %s has sha256:%s, sent was sha256:%s"):format(
             piece.target.device, tostring(piece.read_back_sha256), piece.proof.decoded_sha256),
@@ -249,8 +259,14 @@ end
 
 local function verify_piece(dut, piece)
     piece.verification = nil
+    if not piece.proof then
+        piece.verification = "nobody has seen what the board fetched"
+        log.warn("%s is not verified: %s", piece.target.device, piece.verification)
+        return
+    end
     local read = read_back.digest(dut, piece.target.device, piece.proof.decoded_bytes)
     piece.read_back_sha256 = read.digest
+    dut.report:add_bytes(read.digest and piece.proof.decoded_bytes or 0)
     if read.why_not then
         piece.verification = read.why_not
         log.warn("%s is not verified: %s", piece.target.device, read.why_not)

@@ -134,25 +134,38 @@ end
 
 local function attempt(recipe, name, dut)
     log.step(name)
-    local started = job.now()
+    log.record("the step begins", { event = "begin" })
+    dut.report:begin_step(name)
     local ok, failure = xpcall(do_step, errors.wrap, recipe, name, dut)
-    dut.report:step_done(name, job.now() - started, ok)
-    if ok then
-        return nil
+    failure = not ok and failure or nil
+    local elapsed_s = dut.report:end_step(failure)
+    log.record(ok and "the step is done" or "the step failed",
+        { event = "end", ok = ok, step_s = elapsed_s, failure = failure and failure.message })
+    if failure then
+        failure.step = failure.step or name
     end
-    failure.step = failure.step or name
     return failure
 end
 
+-- What of a server's failures passes by itself. A refusal, a wrong digest or a bad
+-- certificate stays.
+local PASSING = { network = true, timeout = true, closed = true }
+
 -- How often a failure may be tried again: what its raiser says, else by class.
-local function retries_left(failure, dut, used)
-    local budget = 0
-    if failure.retry then
-        budget = math.min(failure.retry, dut.options.retries)
-    elseif failure.class == "board" then
-        budget = dut.options.retries
-    end
-    return budget - used
+local function limit_of(failure)
+    local passes = failure.class == "board" or failure.class == "source" and PASSING[failure.code]
+    return failure.retry or (passes and math.huge or 0)
+end
+
+-- A failure's own limit is for the same failure of the same thing.
+local function kind_of(failure)
+    return ("%s %s %s"):format(failure.step, failure.code, failure.subject or "")
+end
+
+-- What is left of the run's tries, and of the failure's own.
+local function tries_left(failure, dut, used)
+    local of_kind = used.by_kind[kind_of(failure)] or 0
+    return math.min(dut.options.retries - used.total, limit_of(failure) - of_kind)
 end
 
 local function index_of(list, value)
@@ -164,12 +177,14 @@ local function index_of(list, value)
 end
 
 -- The earliest step that must be repeated. What the board still answers decides:
--- its U-Boot prompt, its flasher's shell, or nothing but the power switch.
+-- its U-Boot prompt, its flasher's shell, or nothing but the power switch. A server's
+-- failure says nothing of the board.
 local function resume_at(recipe, position, failure)
-    local answering = { uboot = "load", shell = recipe.order[position] }
-    if recipe.order[position] == "verify" then
-        answering.shell = "write"
+    local step = recipe.order[position]
+    if failure.class == "source" and not failure.at then
+        return position
     end
+    local answering = { uboot = "load", shell = step == "verify" and "write" or step }
     local again = index_of(recipe.order, answering[failure.at])
         or index_of(recipe.order, "power_cycle") or 1
     return math.min(again, position)
@@ -180,22 +195,30 @@ local function back_off(used)
     errors.check("host", ok, message, code)
 end
 
+local function note_try(used, failure)
+    local kind = kind_of(failure)
+    used.total = used.total + 1
+    used.by_kind[kind] = (used.by_kind[kind] or 0) + 1
+end
+
 --- Runs all steps. Raises the failure that could not be repaired by trying again.
 ---@param dut jflash.Dut
-function Recipe:run(dut)
-    local position, used = 1, 0
-    while position <= #self.order do
+---@param before string|nil  only the steps before this one
+function Recipe:run(dut, before)
+    local position, used = 1, { total = 0, by_kind = {} }
+    local last = before and assert(index_of(self.order, before), before) - 1 or #self.order
+    while position <= last do
         local failure = attempt(self, self.order[position], dut)
         if not failure then
             position = position + 1
-        elseif retries_left(failure, dut, used) <= 0 then
+        elseif tries_left(failure, dut, used) <= 0 then
             error(failure, 0)
         else
             position = resume_at(self, position, failure)
             log.warn("%s (trying again from %s, %d tries left)", failure.message,
-                self.order[position], retries_left(failure, dut, used) - 1)
-            back_off(used)
-            used = used + 1
+                self.order[position], tries_left(failure, dut, used) - 1)
+            back_off(used.total)
+            note_try(used, failure)
         end
     end
     log.step(nil)

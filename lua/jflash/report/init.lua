@@ -4,35 +4,80 @@
 -- may claim. "flashed" and "verified" are said only when what was read back equals
 -- what was sent.
 
+local job = require("jflash.job")
 local log = require("jflash.log")
 
 local M = {}
 
 ---@class jflash.Report
----@field steps {name: string, elapsed_s: number, tries: integer}[]
----@field pieces jflash.Piece[]  what is written, with what was done of it
+---@field steps jflash.report.Step[]
+---@field pieces jflash.Piece[]  what is written or read, with what was done of it
+---@field bundle table|nil  {path, name, variant, sha256}
+---@field writes boolean  whether the run is there to write
+---@field power "untouched"|"on"|"off"|"unknown"  as the run leaves it
 local Report = {}
 Report.__index = Report
 
+---@class jflash.report.Step
+---@field name string
+---@field started_s number   of its first try, from the run's start
+---@field elapsed_s number   of all tries
+---@field tries integer
+---@field ok boolean         how the last try ended
+---@field bytes integer|nil  that it moved
+---@field failures table[]|nil  {at_s, class, code, message} of each try that failed
+
 ---@return jflash.Report
 function M.new()
-    return setmetatable({ steps = {}, by_name = {}, pieces = {} }, Report)
+    return setmetatable({
+        steps = {}, by_name = {}, pieces = {}, writes = true, power = "untouched", started = job.now(),
+    }, Report)
 end
 
---- Notes that a step was done, or tried.
+--- Seconds since the run's start.
+---@return number
+function Report:elapsed_s()
+    return job.now() - self.started
+end
+
+--- Notes that a step begins, for the first time or again.
 ---@param name string
----@param elapsed_s number
----@param ok boolean
-function Report:step_done(name, elapsed_s, ok)
+function Report:begin_step(name)
     local entry = self.by_name[name]
     if not entry then
-        entry = { name = name, elapsed_s = 0, tries = 0 }
+        entry = { name = name, started_s = self:elapsed_s(), elapsed_s = 0, tries = 0 }
         self.by_name[name] = entry
         table.insert(self.steps, entry)
     end
-    entry.elapsed_s = entry.elapsed_s + elapsed_s
     entry.tries = entry.tries + 1
-    entry.ok = ok
+    entry.ok = false
+    self.current, self.current_started = entry, job.now()
+end
+
+--- Notes how the step ended that began last.
+---@param failure jflash.Error|nil
+---@return number elapsed_s
+function Report:end_step(failure)
+    local entry, elapsed_s = self.current, job.now() - self.current_started
+    self.current = nil
+    entry.elapsed_s = entry.elapsed_s + elapsed_s
+    entry.ok = failure == nil
+    if failure then
+        entry.failures = entry.failures or {}
+        table.insert(entry.failures, {
+            at_s = self:elapsed_s(), class = failure.class, code = failure.code,
+            message = failure.message,
+        })
+    end
+    return elapsed_s
+end
+
+--- Adds to what the present step has moved.
+---@param bytes integer
+function Report:add_bytes(bytes)
+    if self.current then
+        self.current.bytes = (self.current.bytes or 0) + bytes
+    end
 end
 
 local function step_lines(self, lines)
@@ -87,9 +132,12 @@ local function result_of(words)
     return "failed"
 end
 
---- The run's result in the only three words there are.
+--- The run's result in the only three words there are for one that is to write.
 ---@return string
 function Report:result()
+    if not self.writes then
+        return "nothing was to be written"
+    end
     return result_of(verification(self.pieces))
 end
 
@@ -114,13 +162,18 @@ local function piece_fields(piece)
     local proof = piece.proof or {}
     return {
         image = piece.image,
+        format = proof.format,
         target = piece.target_name,
         label = piece.label,
         device = piece.target and piece.target.device,
+        device_bytes = piece.target and piece.target.size_bytes,
+        model = piece.target and piece.target.model,
         result = result_of(piece.verification),
         written_bytes = piece.written and piece.written.bytes,
         write_s = piece.written and piece.written.elapsed_s,
+        sent_bytes = proof.decoded_bytes,
         sent_sha256 = proof.decoded_sha256,
+        delivered_bytes = proof.delivered_bytes,
         delivered_sha256 = proof.delivered_sha256,
         read_back_sha256 = piece.read_back_sha256,
     }

@@ -45,10 +45,8 @@ end
 ---@param flags table        see flags
 ---@return string
 function M.write_commands(device, bytes, flags)
-    if not flags.direct then
+    if not (flags.direct and bytes) then
         return watched(("of=%s bs=64k conv=fsync"):format(device))
-    elseif not bytes then
-        return watched(("of=%s bs=%d iflag=fullblock conv=fsync"):format(device, BLOCK))
     end
     local blocks, rest = M.split(bytes)
     local commands = {}
@@ -92,20 +90,22 @@ local FAULTS = {
     { text = "No such", meaning = "the device has gone" },
 }
 
---- Raises what dd's complaints mean.
+--- Raises what the complaints of dd, or of another tool that writes, mean.
 ---@param dut jflash.Dut
 ---@param words string  what it said
-function M.raise_fault(dut, words)
+---@param other {tool: string, text: string}|nil  text: before words that mean nothing known
+function M.raise_fault(dut, words, other)
+    other = other or { tool = "dd", text = "write: dd failed: " }
     for _, fault in ipairs(FAULTS) do
         if words:find(fault.text, 1, true) then
             dut.console:fail({
                 class = fault.class or "board", code = "io", retry = 0, at = "shell",
-                message = ("write: %s: dd said: %s"):format(fault.meaning, words),
+                message = ("write: %s: %s said: %s"):format(fault.meaning, other.tool, words),
                 hint = "a worn-out or write-protected medium? try another one",
             })
         end
     end
-    dut.console:fail({ code = "io", at = "shell", message = "write: dd failed: " .. words })
+    dut.console:fail({ code = "io", at = "shell", message = other.text .. words })
 end
 
 return M

@@ -2,14 +2,16 @@
 --
 -- The methods of writing, a file each in this folder: `write(dut, piece)` puts a
 -- piece's image onto its target and returns how many bytes it wrote and how long
--- that took; it raises when any part of that failed.
+-- that took; it raises when any part of that failed. A method may have `check(dut)`,
+-- done before the power is touched, and `prepare(dut)`, done in the flasher's shell
+-- before the first destructive step.
 
 local errors = require("jflash.errors")
 
 local M = {}
 
 --- The methods' names, the default first.
-M.names = { "shell" }
+M.names = { "shell", "fls" }
 
 --- The run's method.
 ---@param dut jflash.Dut
@@ -23,6 +25,25 @@ function M.method(dut)
     end
     return errors.raise({ class = "config", code = "unsupported",
         message = ("no method %q: there is %s"):format(name, table.concat(M.names, ", ")) })
+end
+
+local function call(dut, stage)
+    local method = M.method(dut)
+    if method[stage] then
+        method[stage](dut)
+    end
+end
+
+--- What the run's method wants to refuse before the power is touched.
+---@param dut jflash.Dut
+function M.check(dut)
+    call(dut, "check")
+end
+
+--- What the run's method needs on the board before the first destructive step.
+---@param dut jflash.Dut with a shell
+function M.prepare(dut)
+    call(dut, "prepare")
 end
 
 return M

@@ -4,14 +4,19 @@
 -- watches it: it fetches, decodes, writes or reads, and leaves the status of each
 -- of its parts in files, so that a failure is never taken for success.
 
+local errors = require("jflash.errors")
 local job = require("jflash.job")
 local log = require("jflash.log")
 local scopes = require("jflash.scope")
 
 local M = {}
 
--- Where the script and its status files lie: the flasher's RAM.
-local FOLDER = "/tmp/jflash"
+--- Where the script and its status files lie: the flasher's RAM.
+M.FOLDER = "/tmp/jflash"
+
+local FOLDER = M.FOLDER
+-- Seconds in which a process that was killed is gone, unless its device holds it.
+local KILLED_S = 3
 -- Seconds between two looks: a short work is seen early, a long one not disturbed.
 local FIRST_POLL_S, LAST_POLL_S = 0.1, 1
 
@@ -29,16 +34,19 @@ echo $$ >pid
 ]]
 local EPILOGUE = "\necho done >done\n"
 
--- Prints the position of the process whose number is in "position" (dd's offset
--- in its output or input), without starting a process, and "done" at the end.
-local POLL = "{ cd " .. FOLDER .. [[; [ -e done ]&&echo done;read p <position&&]]
-    .. [[while read k v;do [ "$k" = pos: ]&&echo "at $v";done</proc/$p/fdinfo/%d; cd /; }]]
-    .. " 2>/dev/null"
+-- Prints where the work is, and "done" at the end.
+local POLL = "{ cd " .. FOLDER .. "; [ -e done ]&&echo done;%s; cd /; } 2>/dev/null"
+
+-- The position of the process whose number is in "position" (dd's offset in its
+-- output or input), without starting a process.
+local POSITION = [[read p <position&&while read k v;do [ "$k" = pos: ]&&echo "at $v";]]
+    .. [[done</proc/$p/fdinfo/%d]]
 
 --- Brings a script to the board, its digest checked there, and starts it.
 ---@param dut jflash.Dut
 ---@param body string           shell commands; they run in the worker's folder
----@param options {what: string, total_bytes: integer|nil, stall_s: number, descriptor: 0|1}
+---@param options {what: string, total_bytes: integer|nil, stall_s: number, descriptor: 0|1|nil, position: string|nil}
+---    descriptor: dd's whose offset is the position; position: else a command that prints "at BYTES"
 ---@return jflash.Worker to be closed: `local worker <close> = workers.start(...)`
 function M.start(dut, body, options)
     local shell = dut.shell
@@ -53,6 +61,7 @@ function M.start(dut, body, options)
     for key, value in pairs(options) do
         worker[key] = value
     end
+    worker.poll = POLL:format(options.position or POSITION:format(options.descriptor))
     worker.started = job.now()
     worker.moved = worker.started
     worker.position = 0
@@ -72,6 +81,7 @@ end
 local function raise_stalled(self)
     self.dut.console:fail({
         code = "timeout",
+        at = "shell",
         message = ("%s: no progress for %g s at %d bytes"):format(
             self.what, self.stall_s, self.position),
         hint = "a slow or dying medium? timeouts.write_stall_s and verify_stall_s bound a silence",
@@ -85,7 +95,7 @@ end
 function Worker:wait(still_moving)
     local elsewhere, poll_s = 0, FIRST_POLL_S
     repeat
-        local output = self.shell:frame(POLL:format(self.descriptor or 1), { timeout_s = 20 })
+        local output = self.shell:frame(self.poll, { timeout_s = 20 })
         note_position(self, tonumber(output:match("at (%d+)")) or 0)
         local sent = still_moving and still_moving() or 0
         if sent ~= elsewhere then
@@ -123,21 +133,46 @@ end
 -- then the power switch does.
 local GONE = { panic = true, reset = true, closed = true, silent = true }
 
+-- Whether the process that works on the storage is gone. One that waits for its
+-- device cannot be killed.
+local function is_gone(self)
+    local deadline = job.now() + KILLED_S
+    repeat
+        if not self.shell:test(("test -e /proc/$(cat %s/position 2>/dev/null)/fd/%d"):format(FOLDER,
+            self.descriptor)) then
+            return true
+        end
+        self.dut.console:watch(FIRST_POLL_S)
+    until job.now() >= deadline
+    return false
+end
+
 --- Stops all parts of a script that still runs, so that nothing writes any more.
 function Worker:close()
     if self.running then
-        self.running = false
+        self.running, self.is_stuck = false, true
         self.shell:frame(("kill -KILL -$(cat %s/pid)"):format(FOLDER), { timeout_s = 5, tries = 2 })
+        self.is_stuck = not is_gone(self)
     end
 end
 
+--- Whether a failure says that the board's shell cannot be told anything any more.
+---@param failure any
+---@return boolean
+function M.is_gone(failure)
+    return errors.is(failure) and GONE[failure.code] or false
+end
+
 function Worker:__close(failure)
-    if failure and GONE[failure.code] then
+    if M.is_gone(failure) then
         return
     end
     local caused = scopes.unwind(failure, "stop what works on the board's storage", function()
         self:close()
     end)
+    if self.is_stuck and caused then
+        caused.at = nil -- only the power stops it
+    end
     if caused ~= failure then
         error(caused, 0)
     end

@@ -64,6 +64,24 @@ local function fill(target, defaults)
     return target
 end
 
+-- As the kernel names them: vda1, but mmcblk0p1.
+local function partition_name(disk, number)
+    return disk.name .. (disk.name:find("%d$") and "p" or "") .. number
+end
+
+-- Partitions stand behind the disks, as disks with a parent.
+local function add_partitions(disks)
+    for index = 1, #disks do
+        local disk = disks[index]
+        for number, partition in ipairs(disk.partitions or {}) do
+            fill(partition, { name = partition_name(disk, number), bytes = 1 << 20,
+                read_only = disk.read_only })
+            partition.parent, partition.number = disk, number
+            disks[#disks + 1] = partition
+        end
+    end
+end
+
 --- The options, complete. An unknown one is an error.
 function M.complete(given)
     for key in pairs(given) do
@@ -78,6 +96,7 @@ function M.complete(given)
         fill(disk, { name = "vd" .. ("abcdefgh"):sub(index, index), bytes = options.storage_bytes })
         fill(disk, DISK)
     end
+    add_partitions(options.disks)
     return options
 end
 

@@ -100,30 +100,70 @@ local function add_busybox(root)
     end
 end
 
+local function device_number(index)
+    return ("254:%d"):format((index - 1) * 16)
+end
+
+-- A disk's folder in the device tree, or that of a partition inside it.
+local function sysfs_folder(disk)
+    local above = disk.parent and sysfs_folder(disk.parent) or "devices/" .. disk.sysfs
+    return above .. "/" .. disk.name
+end
+
+local function uevent(disk, index)
+    local text = ("MAJOR=254\nMINOR=%d\nDEVNAME=%s\nDEVTYPE=%s\n"):format(
+        (index - 1) * 16, disk.name, disk.parent and "partition" or "disk")
+    if disk.parent then
+        text = ("%sPARTN=%d\n"):format(text, disk.number)
+    end
+    return disk.label and ("%sPARTNAME=%s\n"):format(text, disk.label) or text
+end
+
 -- /sys/class/block/NAME is a link into the device tree, as on a real kernel.
-local function add_sysfs(root, disk, number)
-    local class = ("%s/sys/class/block/%s"):format(root, disk.name)
+local function add_sysfs(root, disk, index)
+    local path = sysfs_folder(disk)
     local folder = root .. "/sys"
-    for part in ("devices/" .. disk.sysfs .. "/" .. disk.name):gmatch("[^/]+") do
+    for part in path:gmatch("[^/]+") do
         folder = folder .. "/" .. part
         wire.mkdir(folder)
     end
-    wire.symlink(("../../devices/%s/%s"):format(disk.sysfs, disk.name), class)
-    wire.symlink(("../devices/%s/%s"):format(disk.sysfs, disk.name),
-        ("%s/sys/block/%s"):format(root, disk.name))
+    wire.symlink("../../" .. path, ("%s/sys/class/block/%s"):format(root, disk.name))
     write(folder .. "/size", ("%d\n"):format(disk.bytes // 512))
     write(folder .. "/ro", disk.read_only and "1\n" or "0\n")
-    write(folder .. "/removable", "0\n")
-    write(folder .. "/dev", ("254:%d\n"):format((number - 1) * 16))
-    write(folder .. "/uevent", ("MAJOR=254\nMINOR=%d\nDEVNAME=%s\nDEVTYPE=%s\n%s"):format(
-        (number - 1) * 16, disk.name, disk.label and "partition" or "disk",
-        disk.label and ("PARTNAME=" .. disk.label .. "\n") or ""))
-    if disk.label then
-        write(folder .. "/partition", "1\n")
-    else
-        wire.mkdir(folder .. "/device")
-        write(folder .. "/device/model", disk.model .. "\n")
+    write(folder .. "/dev", device_number(index) .. "\n")
+    write(folder .. "/uevent", uevent(disk, index))
+    wire.mkdir(folder .. "/holders")
+    for _, holder in ipairs(disk.holders or {}) do
+        write(folder .. "/holders/" .. holder, "")
     end
+    if disk.parent then
+        write(folder .. "/partition", disk.number .. "\n")
+        return
+    end
+    wire.symlink("../" .. path, ("%s/sys/block/%s"):format(root, disk.name))
+    write(folder .. "/removable", "0\n")
+    for _, name in ipairs({ "/device", "/queue" }) do
+        wire.mkdir(folder .. name)
+    end
+    write(folder .. "/device/model", disk.model .. "\n")
+    write(folder .. "/queue/logical_block_size", "512\n")
+end
+
+-- /proc/mounts knows a device by the name that mount was given, mountinfo by its
+-- number too.
+local function add_mounts(root, disks)
+    local mounts = { "rootfs / rootfs rw 0 0\n", "proc /proc proc rw 0 0\n" }
+    local info = { "1 1 0:2 / / rw - rootfs rootfs rw\n", "20 1 0:20 / /proc rw - proc proc rw\n" }
+    for index, disk in ipairs(disks) do
+        if disk.mounted then
+            local source = disk.mounted_as or "/dev/" .. disk.name
+            table.insert(mounts, ("%s %s ext4 rw,relatime 0 0\n"):format(source, disk.mounted))
+            table.insert(info, ("%d 1 %s / %s rw,relatime shared:1 - ext4 %s rw\n"):format(
+                30 + index, device_number(index), disk.mounted, source))
+        end
+    end
+    write(root .. "/proc/mounts", table.concat(mounts))
+    write(root .. "/proc/self/mountinfo", table.concat(info))
 end
 
 --- Makes DIR/root for these options. A disk's content lies in DIR/root/dev/NAME.
@@ -143,19 +183,15 @@ function M.build(dir, options, kernel)
     for _, name in ipairs({ "null", "zero", "full", "random", "urandom" }) do
         write(root .. "/dev/" .. name, "")
     end
-    local mounts = { "rootfs / rootfs rw 0 0\n", "proc /proc proc rw 0 0\n" }
-    for number, disk in ipairs(options.disks) do
+    for index, disk in ipairs(options.disks) do
         disk.path = ("%s/dev/%s"):format(root, disk.name)
         if not disk.missing then
             wire.truncate(disk.path, disk.bytes)
             kernel:add_disk(disk.name, disk.path, disk.bytes, disk.read_only or false)
-            add_sysfs(root, disk, number)
-        end
-        if disk.mounted then
-            mounts[#mounts + 1] = ("/dev/%s %s ext4 rw,relatime 0 0\n"):format(disk.name, disk.mounted)
+            add_sysfs(root, disk, index)
         end
     end
-    write(root .. "/proc/mounts", table.concat(mounts))
+    add_mounts(root, options.disks)
     write(root .. "/proc/sys/vm/drop_caches", "0\n")
     write(root .. "/proc/sys/vm/dirty_bytes", "0\n")
     write(root .. "/proc/sys/kernel/printk", "7 4 1 7\n")

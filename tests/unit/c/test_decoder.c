@@ -332,6 +332,35 @@ static void more_memory_than_allowed(void **state) {
     assert_int_equal(decode_limited(JF_FORMAT_ZSTD, 1, 128 << 20, frame, 9, &err), JF_OK);
 }
 
+// lz4's blocks decode in place where a whole one fits.
+static void room_for_a_block(void **state) {
+    (void)state;
+    static const struct {
+        LZ4F_blockSizeID_t id;
+        size_t bytes;
+    } sizes[] = {{LZ4F_max64KB, 64 << 10},
+                 {LZ4F_max256KB, 256 << 10},
+                 {LZ4F_max1MB, 1 << 20},
+                 {LZ4F_max4MB, 4 << 20}};
+    unsigned char packed[PACKED_MAX];
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        // A block is not made larger than what it has to hold.
+        static unsigned char blank[(4 << 20) + 1];
+        LZ4F_preferences_t preferences = {.frameInfo = {.blockSizeID = sizes[i].id}};
+        unsigned char *out = malloc(LZ4F_compressFrameBound(sizeof blank, &preferences));
+        size_t len = LZ4F_compressFrame(out, LZ4F_compressFrameBound(sizeof blank, &preferences),
+                                        blank, sizeof blank, &preferences);
+        assert_false(LZ4F_isError(len));
+        assert_int_equal(jf_decoder_room(JF_FORMAT_LZ4, out, len), sizes[i].bytes);
+        assert_int_equal(jf_decoder_room(JF_FORMAT_LZ4, out, 5), 0);
+        free(out);
+    }
+    assert_int_equal(jf_decoder_room(JF_FORMAT_LZ4, (const unsigned char *)"\x50\x2a\x4d\x18~~", 6),
+                     0);
+    assert_int_equal(jf_decoder_room(JF_FORMAT_XZ, packed, pack_xz(packed)), 0);
+    assert_int_equal(jf_decoder_room(JF_FORMAT_RAW, packed, sizeof packed), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_and_in_pieces),
@@ -343,6 +372,7 @@ int main(void) {
         cmocka_unit_test(something_else),
         cmocka_unit_test(skippable_frames),
         cmocka_unit_test(more_memory_than_allowed),
+        cmocka_unit_test(room_for_a_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

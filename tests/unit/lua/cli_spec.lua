@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- The program as a person types it: help, versions, mistakes, overriding.
+local cli = require("jflash.cli")
 local json = require("jflash.json")
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
@@ -18,11 +19,11 @@ describe("the command line", function()
         assert.equal(0, result.status)
     end)
 
-    for _, command in ipairs({ "flash", "run", "console", "power", "boards", "bundle", "modules" }) do
+    for _, command in ipairs(cli.commands()) do
         it("has help for " .. command, function()
             for _, result in ipairs({ jflash(command, "--help"), jflash("help", command) }) do
                 assert.equal(0, result.status, result.stderr)
-                assert.truthy(result.stdout:find("^Usage: jflash " .. command))
+                assert.equal(1, (result.stdout:find("Usage: jflash " .. command, 1, true)))
             end
         end)
     end
@@ -47,6 +48,12 @@ describe("the command line", function()
         { { "flash", "x", "--os-image-checksum", "12" }, "no SHA-256" },
         { { "flash", "x", "--board", "nosuch" }, "no board 'nosuch'" },
         { { "flash", "x", "--board", "qemu-arm64", "--set", "powr.x=1" }, "did you mean 'power'" },
+        { { "--board", "nosuch", "flash", "x" }, "no board 'nosuch'" },
+        { { "-b", "flash", "power", "on" }, "no board 'flash'" },
+        { { "--board", "nosuch", "run", "flash.lua", "x" }, "no board 'nosuch'" },
+        { { "--config", "/nosuch.yaml", "boards" }, "/nosuch.yaml" },
+        { { "--config", "x", "modules" }, "jflash modules takes no --config" },
+        { { "--board", "x", "boards" }, "jflash boards takes no --board" },
         { { "help", "nosuch" }, "no command 'nosuch'" },
         { { "run", "nosuch.lua" }, 'no script "nosuch.lua"' },
         { { "power", "sideways" }, "must be one of 'on', 'off'" },
@@ -60,9 +67,15 @@ describe("the command line", function()
         end)
     end
 
+    it("takes a board and a configuration before the command, and believes the ones behind it", function()
+        local result = jflash("--board", "x", "--config", "/x.yaml", "flash", "i", "--board", "nosuch",
+            "--config", "/dev/null")
+        assert.truthy(result.stderr:find("/dev/null: not a regular file", 1, true), result.stderr)
+    end)
+
     it("lists boards for machines", function()
         local boards = assert(json.decode(jflash("boards", "--log-format", "json").stdout))
-        assert.equal("qemu-arm64", boards[1].name)
+        assert.same({ "qemu-arm", "qemu-arm64" }, { boards[1].name, boards[2].name })
     end)
 end)
 
@@ -87,6 +100,12 @@ describe("jflash run", function()
         local result = jflash("run", path, "--own", "option")
         assert.equal("--own option\t2\toption\n", result.stdout)
         assert.equal(7, result.status)
+    end)
+
+    it("passes on what stood before it", function()
+        local path = script([[print(table.concat({ ... }, ' '))]])
+        assert.equal("--board b --config c.yaml x\n",
+            jflash("--config", "c.yaml", "-b", "b", "run", path, "x").stdout)
     end)
 
     it("shows where a user's Lua went wrong, with status 1", function()

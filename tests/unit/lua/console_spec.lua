@@ -182,6 +182,31 @@ describe("jflash.console", function()
         con:close()
     end)
 
+    it("lets its thread sleep while a long wait reads, and drain again after it", function()
+        local peer <close>, con = open_pty()
+        local function wake_ups()
+            local total = 0
+            for status in peers.output("cat /proc/$PPID/task/*/status"):gmatch("\nvoluntary_ctxt_switches:%s*(%d+)") do
+                total = total + tonumber(status)
+            end
+            return total
+        end
+        -- The thread notices that another one reads by a byte that comes meanwhile.
+        for _ = 1, 20 do
+            assert(peer.board:send("x"))
+            assert(con:expect("x", { timeout_s = 20 }))
+        end
+        local before = wake_ups()
+        local _, _, code = con:expect("=> ", { timeout_s = 0.5 })
+        assert.equal("timeout", code)
+        assert.is_true(wake_ups() - before < 60)
+        assert(peer.board:send(("x"):rep(1 << 20), { timeout_s = 60 }))
+        peers.await("all of it", function()
+            return con:stats().received_bytes == (1 << 20) + 20
+        end)
+        con:close()
+    end)
+
     it("speaks through unix and TCP sockets", function()
         for _, kind in ipairs({ "unix", "tcp" }) do
             local peer <close>, con = peers[kind]()

@@ -94,6 +94,15 @@ describe("jflash.manifest", function()
         assert.equal("variants of this bundle: camera, none, onboard, plain", err.hint)
     end)
 
+    it("takes a variant that is a file's name alone", function()
+        local m = manifest.parse(changed("      none:", "      none: data/dtbs/other.dtb"), "m.yaml", { strict = true })
+        assert.same({ name = "none", file = "data/dtbs/other.dtb", bootcmd = m.spec.bootcmd }, m:variant("none"))
+        local where = m:files("none")[3].where
+        assert.truthy(where:find("^m.yaml:%d+:%d+: spec.dtb.variants.none.file$"), where)
+        local message = refused(changed("      none:", "      none: [a]"))
+        assert.truthy(message:find("spec.dtb.variants.none: expected a map, found a list", 1, true), message)
+    end)
+
     it("knows no variants without a dtb", function()
         local m = manifest.parse(text_of("fit.yaml"), "m.yaml")
         assert.same({ bootcmd = "bootm 0x90000000#conf-board.dtb" }, m:variant())

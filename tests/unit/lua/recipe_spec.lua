@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 local errors = require("jflash.errors")
+local job = require("jflash.job")
 local recipes = require("jflash.recipe")
 local reports = require("jflash.report")
 
@@ -38,6 +39,27 @@ local function failing(done, name, times, fields)
 end
 
 describe("a recipe", function()
+    local sleep, slept = job.sleep, nil
+
+    before_each(function()
+        slept = {}
+        job.sleep = function(seconds) -- luacheck: ignore 122
+            table.insert(slept, seconds)
+            return true
+        end
+    end)
+
+    after_each(function()
+        job.sleep = sleep -- luacheck: ignore 122
+    end)
+
+    it("waits twice as long before each further try", function()
+        local recipe, done = noting()
+        recipe.load = failing(done, "load", 3, { class = "board", code = "x", message = "m", at = "uboot" })
+        recipe:run(dut(3))
+        assert.same({ 1, 2, 4 }, slept)
+    end)
+
     it("does its steps in order, with what stands before and behind them", function()
         local recipe, done = noting()
         recipe:before("load", function()
@@ -86,14 +108,20 @@ describe("a recipe", function()
         { "config", {}, { "power_cycle", "load" }, true },
         { "host", {}, { "power_cycle", "load" }, true },
         { "source", {}, { "power_cycle", "load" }, true },
+        { "source", { code = "protocol" }, { "power_cycle", "load" }, true },
+        { "source", { code = "checksum" }, { "power_cycle", "load" }, true },
+        { "source", { code = "network" }, { "power_cycle", "load", "load", "write" } },
+        { "source", { code = "timeout" }, { "power_cycle", "load", "load", "write" } },
+        { "source", { code = "closed" }, { "power_cycle", "load", "load", "write" } },
+        { "source", { code = "network", retry = 0 }, { "power_cycle", "load" }, true },
     }
 
     for _, case in ipairs(cases) do
         local class, fields, expected, final = table.unpack(case)
-        it(("repeats what a failure of class %s (at %s, retry %s) needs"):format(class,
-            tostring(fields.at), tostring(fields.retry)), function()
+        it(("repeats what a failure of class %s (at %s, retry %s, code %s) needs"):format(class,
+            tostring(fields.at), tostring(fields.retry), tostring(fields.code)), function()
             local recipe, done = noting()
-            recipe.load = failing(done, "load", 1, { class = class, code = "x", message = "m",
+            recipe.load = failing(done, "load", 1, { class = class, code = fields.code or "x", message = "m",
                 at = fields.at, retry = fields.retry })
             local ok, failure = pcall(recipe.run, recipe, dut(1))
             assert.equal(not final, ok)
@@ -112,6 +140,30 @@ describe("a recipe", function()
         local ok = pcall(recipe.run, recipe, dut(3))
         assert.is_false(ok)
         assert.same({ "power_cycle", "load", "write", "verify", "write", "verify" }, done)
+    end)
+
+    it("writes again when the read-back differs, also behind another failure", function()
+        local recipe, done = noting()
+        recipe.load = failing(done, "load", 1, { class = "board", code = "x", message = "m", at = "uboot" })
+        recipe.verify = failing(done, "verify", 1, { class = "board", code = "checksum", message = "m",
+            at = "shell", retry = 1 })
+        recipe:run(dut(3))
+        assert.same({ "power_cycle", "load", "load", "write", "verify", "write", "verify" }, done)
+    end)
+
+    it("gives each thing that fails tries of its own", function()
+        local recipe, done = noting()
+        local left = { "image", "image2" }
+        function recipe.verify()
+            table.insert(done, "verify")
+            local subject = table.remove(left, 1)
+            if subject then
+                errors.raise({ class = "board", code = "checksum", message = "m", at = "shell", retry = 1,
+                    subject = subject })
+            end
+        end
+        recipe:run(dut(3))
+        assert.same({ "power_cycle", "load", "write", "verify", "write", "verify", "write", "verify" }, done)
     end)
 
     it("turns an error in a user's Lua into one with a traceback", function()

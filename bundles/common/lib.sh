@@ -1,13 +1,9 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What build.sh and make-image.sh share; sourced, with $here and $prog set. Debian arm64 packages
-# are fetched through an apt root of our own, so the host's apt and dpkg are never touched.
-
-# The machine, as run and as its device tree is dumped: the two must agree, -bios included, or
-# the kernel panics before its console is up.
-uboot=/usr/lib/u-boot/qemu_arm64/u-boot.bin
-machine='-cpu cortex-a57 -smp 1 -m 1024 -nodefaults -display none -monitor none'
+# What all builds of bundles and images share; sourced, with $here (the board's folder), $prog and
+# $arch (Debian's name of the board's architecture) set. Debian packages of that architecture are
+# fetched through an apt root of our own, so the host's apt and dpkg are never touched.
 
 tmp=
 
@@ -28,7 +24,6 @@ need() {
         case "$missing " in *" ${pair#*:} "*) continue ;; esac
         command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
     done
-    [ -r "$uboot" ] || missing="$missing u-boot-qemu"
     [ -z "$missing" ] || die "missing packages: apt-get install$missing"
 }
 
@@ -53,13 +48,14 @@ hold() {
     flock -n 9 || { say "waiting for another build in $1"; flock 9; }
 }
 
-# inputs FILE...: one digest over what the result depends on.
+# inputs FILE...: one digest over what the result depends on: these, and what is shared.
 inputs() {
-    (cd "$here" && sha256sum common.sh "$@") | sha256sum | cut -d ' ' -f 1
+    (cd "$here" && sha256sum "$@" ../common/*.sh ../common/flasher/*.sh) | sha256sum | cut -d ' ' -f 1
 }
 
-# apt_root: the host's sources and acquire options (proxies, mirrors), everything else our own.
-# The hooks of the host's configuration stay out.
+# apt_root: the host's sources and acquire options (proxies, mirrors), everything else our own. The
+# hooks of the host's configuration stay out. $suite, when set, is a further one of Debian's, which
+# is then preferred.
 apt_root() {
     root=$tmp/apt
     mkdir -p "$root/parts" "$root/sources" "$root/lists/partial" "$root/archives/partial"
@@ -71,8 +67,12 @@ apt_root() {
         sed -E -e '/^Architectures:/d' -e '/^deb/s/arch=[^] ]+//' -e '/^deb/s/\[ *\]//' \
             "$f" >"$root/sources/${f##*/}"
     done
+    [ -z "${suite:-}" ] || printf 'deb [signed-by=%s] %s %s main\n' \
+        /usr/share/keyrings/debian-archive-keyring.gpg http://deb.debian.org/debian "$suite" \
+        >"$root/sources/suite.list"
     {
         apt-config dump | grep '^Acquire'
+        [ -z "${suite:-}" ] || echo "APT::Default-Release \"$suite\";"
         cat <<CONF
 Dir::Etc::main "/dev/null";
 Dir::Etc::parts "$root/parts";
@@ -84,15 +84,20 @@ Dir::State::extended_states "$root/extended_states";
 Dir::Cache "$root";
 Dir::Cache::archives "$root/archives";
 Dir::Log "$root";
-APT::Architecture "arm64";
-APT::Architectures { "arm64"; };
+APT::Architecture "$arch";
+APT::Architectures { "$arch"; };
 APT::Install-Recommends "false";
 APT::Sandbox::User "$(id -un)";
 CONF
     } >"$root/apt.conf"
     export APT_CONFIG="$root/apt.conf"
-    say "reading the package lists for arm64"
-    quietly apt-get update
+    say "reading the package lists for $arch"
+    # A mirror in the midst of its own update has lists that do not fit together: what it lacks of
+    # one source may well be had from another.
+    apt-get update >"$tmp/log" 2>&1 || {
+        grep '^[EW]:' "$tmp/log" >&2 || :
+        say "going on with the package lists that could be read"
+    }
 }
 
 # quietly COMMAND...: its output is shown only when it fails.
@@ -103,10 +108,12 @@ quietly() {
     }
 }
 
-# kernel_package: the package that the generic kernel's metapackage stands for now.
+# kernel_package METAPACKAGE: the package that it stands for now.
 kernel_package() {
-    apt-cache depends linux-image-arm64 |
-        sed -n 's/^ *Depends: *\(linux-image-[0-9].*\)$/\1/p' | head -n 1
+    package=$(apt-cache depends "$1" |
+        sed -n 's/^ *Depends: *\(linux-image-[0-9].*\)$/\1/p' | head -n 1)
+    [ -n "$package" ] || die "no $1 in the host's apt sources"
+    echo "$package"
 }
 
 # fetch PACKAGE...: into $tmp/debs, without what they depend on.
@@ -134,6 +141,7 @@ unpack() {
 # package_list: name and version of all that was fetched.
 package_list() {
     for deb in "$tmp"/debs/*.deb; do
+        [ -e "$deb" ] || continue
         # shellcheck disable=SC2016
         dpkg-deb -W --showformat='${Package} ${Version}\n' "$deb"
     done | LC_ALL=C sort
@@ -153,7 +161,10 @@ modules() {
     sed -n 's/^insmod \([^ ]*\).*/\1/p' "$tmp/modules" | awk '!seen[$0]++' |
         while read -r path; do
             cp "$path" "$dest/"
-            printf '%s\n' "${path##*/}"
+            name=${path##*/}
+            # busybox's insmod may not unpack them.
+            case $name in *.xz) xz -d "$dest/$name" ;; esac
+            printf '%s\n' "${name%.xz}"
         done >"$dest/order"
 }
 

@@ -1,0 +1,202 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- The Jumpstarter drivers that switch a board's power (or bring a console along with
+-- it), by type. Apart from the shell driver jflash has nothing of its own for them yet,
+-- so their keys are checked, their secrets kept, and commands suggested in their place.
+
+local schema = require("jflash.schema")
+
+local PREFIX = "jumpstarter_driver_"
+
+local function text(options)
+    options = options or {}
+    options.nullable = not options.required
+    return schema.string(options)
+end
+
+local function number(options)
+    return schema.number(options or {})
+end
+
+local function secret()
+    return schema.string({ nullable = true, secret = true })
+end
+
+-- A command's argument, as a shell reads it.
+local function quote(value)
+    value = tostring(value)
+    return value:find("^[%w@%%+=:,./_-]+$") and value or require("jflash.shell").quote(value)
+end
+
+local function commands(on, off)
+    local function argument(key, command)
+        return "--set " .. require("jflash.shell").quote(("power.%s=%s"):format(key, command))
+    end
+    return ("use commands: --set power.type=command %s %s"):format(argument("on", on), argument("off", off))
+end
+
+local YKUSH = {
+    part = "power",
+    config = schema.record({
+        serial = text(), port = schema.enum({ "1", "2", "3", "all" }), default = schema.enum({ "on", "off", "keep" }),
+    }),
+    instead = function(values)
+        local hub = values.serial and "-s " .. quote(values.serial) .. " " or ""
+        local port = values.port == "all" and "a" or values.port or "a"
+        return commands(("ykushcmd %s-u %s"):format(hub, port), ("ykushcmd %s-d %s"):format(hub, port))
+    end,
+}
+
+local SNMP = {
+    part = "power",
+    config = schema.record({
+        host = text({ required = true }), user = text({ required = true }), plug = schema.integer({ required = true }),
+        port = schema.integer({ min = 1, max = 65535 }), oid = text(), timeout = number(),
+        auth_protocol = schema.enum({ "NONE", "MD5", "SHA" }), auth_key = secret(),
+        priv_protocol = schema.enum({ "NONE", "DES", "AES" }), priv_key = secret(),
+    }),
+    instead = function(values)
+        local command = ("snmpset -v3 -u %s %s:%d %s.%d i %%d"):format(quote(values.user or "USER"),
+            quote(values.host or "HOST"), values.port or 161,
+            quote(values.oid or "1.3.6.1.4.1.13742.6.4.1.2.1.2.1"), values.plug or 1)
+        return commands(command:format(1), command:format(0))
+            .. " (its keys belong in ~/.snmp/snmp.conf, where no process list shows them)"
+    end,
+}
+
+local function endpoint(options)
+    return schema.record({
+        url = text({ required = true }), method = text(), data = text(),
+        voltage_path = text(), current_path = text(),
+    }, options)
+end
+
+local function credentials()
+    return schema.record({ user = text(), password = secret() }, { nullable = true, optional = true })
+end
+
+local HTTP_POWER = {
+    part = "power",
+    config = schema.record({
+        name = text(),
+        power_on = endpoint({ required = true }), power_off = endpoint({ required = true }),
+        power_read = endpoint({ nullable = true, optional = true }),
+        auth = schema.record({ basic = credentials(), digest = credentials() }, { nullable = true, optional = true }),
+    }),
+    instead = function(values)
+        local function curl(request)
+            local method = request and request.method or "GET"
+            return ("curl -fsS -X %s %s"):format(quote(method), quote(request and request.url or "URL"))
+        end
+        return commands(curl(values.power_on), curl(values.power_off))
+            .. (values.auth and " (with its password in ~/.netrc and curl -n)" or "")
+    end,
+}
+
+local TASMOTA = {
+    part = "power",
+    config = schema.record({
+        client_id = text(), transport = schema.enum({ "tcp", "websockets", "unix" }),
+        timeout = number({ nullable = true }), host = text({ required = true }),
+        port = schema.integer({ min = 1, max = 65535 }), tls = schema.boolean(),
+        username = text(), password = secret(),
+        cmnd_topic = text({ required = true }), stat_topic = text({ required = true }),
+    }),
+    instead = function(values)
+        local command = ("mosquitto_pub -h %s -p %d -t %s -m %%s"):format(quote(values.host or "HOST"),
+            values.port or 1883, quote(values.cmnd_topic or "TOPIC"))
+        return commands(command:format("ON"), command:format("OFF"))
+    end,
+}
+
+local NOYITO_SERIAL = {
+    part = "power",
+    config = schema.record({
+        port = text({ required = true }), channel = schema.integer({ min = 1, max = 2 }),
+        all_channels = schema.boolean(),
+    }),
+}
+
+local NOYITO_HID = {
+    part = "power",
+    config = schema.record({
+        vendor_id = schema.integer(), product_id = schema.integer(),
+        num_channels = schema.integer({ min = 4, max = 8 }), channel = schema.integer({ min = 1, max = 8 }),
+        all_channels = schema.boolean(),
+    }),
+}
+
+local ENERGENIE = {
+    part = "power",
+    config = schema.record({
+        host = text({ required = true }), password = secret(), slot = schema.integer({ min = 1, max = 4 }),
+    }),
+}
+
+local GPIO = {
+    part = "power",
+    config = schema.record({
+        device = text(), line = schema.integer({ required = true, min = 0 }),
+        drive = schema.enum({ "open_drain", "push_pull", "open_source" }, { nullable = true }),
+        bias = schema.enum({ "as_is", "pull_up", "pull_down", "disabled" }, { nullable = true }),
+        active_low = schema.boolean(), initial_value = schema.open(), mode = text(),
+    }),
+}
+
+local function virtual_power()
+    return "jflash runs its own virtual boards: --board qemu-arm64, or power type qemu in a jflash.yaml"
+end
+
+local function no_power()
+    return "it switches nothing; --set power.type=manual asks the person at the terminal"
+end
+
+local QEMU = {
+    part = "virtual board",
+    config = schema.record({ password = secret() }, { rest = schema.open() }),
+    brings = { power = PREFIX .. "qemu.driver.QemuPower", console = PREFIX .. "qemu.driver.QemuConsole" },
+    instead = virtual_power,
+}
+
+local DUTLINK = {
+    part = "test harness",
+    config = schema.record({}, { rest = schema.open() }),
+    brings = { power = PREFIX .. "dutlink.driver.DutlinkPower", console = PREFIX .. "dutlink.driver.DutlinkSerial" },
+}
+
+local function brought(part, instead)
+    return { part = part, config = schema.record({}, { rest = schema.open() }), instead = instead }
+end
+
+local function any_commands()
+    return commands("COMMAND", "COMMAND")
+end
+
+for _, driver in ipairs({ NOYITO_SERIAL, NOYITO_HID, ENERGENIE, GPIO, DUTLINK }) do
+    driver.instead = any_commands
+end
+
+local function own_tty()
+    return "name its tty: --set console.device=/dev/NAME"
+end
+
+return {
+    [PREFIX .. "shell.driver.Shell"] = require("jflash.exporter.shell"),
+    [PREFIX .. "yepkit.driver.Ykush"] = YKUSH,
+    [PREFIX .. "snmp.driver.SNMPServer"] = SNMP,
+    [PREFIX .. "http_power.driver.HttpPower"] = HTTP_POWER,
+    [PREFIX .. "tasmota.driver.TasmotaPower"] = TASMOTA,
+    [PREFIX .. "noyito_relay.driver.NoyitoPowerSerial"] = NOYITO_SERIAL,
+    [PREFIX .. "noyito_relay.driver.NoyitoPowerHID"] = NOYITO_HID,
+    [PREFIX .. "energenie.driver.EnerGenie"] = ENERGENIE,
+    [PREFIX .. "gpiod.driver.PowerSwitch"] = GPIO,
+    [PREFIX .. "ridesx.driver.RideSXPowerDriver"] = brought("power", any_commands),
+    [PREFIX .. "power.driver.MockPower"] = brought("power", no_power),
+    [PREFIX .. "power.driver.SyncMockPower"] = brought("power", no_power),
+    [PREFIX .. "qemu.driver.Qemu"] = QEMU,
+    [PREFIX .. "qemu.driver.QemuPower"] = brought("power", virtual_power),
+    [PREFIX .. "qemu.driver.QemuConsole"] = brought("console", virtual_power),
+    [PREFIX .. "dutlink.driver.Dutlink"] = DUTLINK,
+    [PREFIX .. "dutlink.driver.DutlinkPower"] = brought("power", any_commands),
+    [PREFIX .. "dutlink.driver.DutlinkSerial"] = brought("console", own_tty),
+}

@@ -1,0 +1,329 @@
+-- SPDX-License-Identifier: Apache-2.0
+local config = require("jflash.config")
+local drivers = require("jflash.exporter.drivers")
+local errors = require("jflash.errors")
+local job = require("jflash.job")
+local sys = require("jflash.sys")
+
+local HEAD = [[
+apiVersion: jumpstarter.dev/v1alpha1
+kind: ExporterConfig
+metadata: {namespace: lab, name: rack-7}
+endpoint: grpc.lab.example.com:443
+token: exporter-token-0123
+export:
+]]
+
+-- As a lab has it for a TI J784S4 board: line 7 is the first behind HEAD.
+local TI = HEAD .. [[
+  storage:
+    type: "jumpstarter_driver_flashers.driver.TIJ784S4Flasher"
+    children:
+      serial:
+        ref: "serial"
+      power:
+        ref: "power"
+  serial:
+    type: "jumpstarter_driver_pyserial.driver.PySerial"
+    config:
+      url: "/dev/serial/by-id/usb-FTDI_USB__-__Serial_Converter_11-if00-port0"
+      baudrate: 921600
+      cps: 100
+      disable_hupcl: true
+      check_present: false
+  power:
+    type: jumpstarter_driver_shell.driver.Shell
+    config:
+      cwd: /opt/lab
+      timeout: 20
+      methods:
+        "on": relay on
+        "off": {command: relay off, timeout: 40}
+        log: journalctl
+]]
+
+-- As for an R-Car S4 board: everything inline, servers and prompt set, in a rack.
+local RCAR = HEAD .. [[
+  rack:
+    type: jumpstarter_driver_composite.driver.Composite
+    children:
+      upper:
+        children:
+          storage:
+            type: jumpstarter_driver_flashers.driver.RCarS4Flasher
+            description: R-Car S4 on the upper shelf
+            config:
+              flasher_bundle: registry.lab:5000/flasher/rcar:2
+              manifest: manifest-renesas.yaml
+              variant: r8a779f0-spider
+              default_target: emmc
+              tftp_dir: /srv/tftp
+              http_dir: /srv/http
+            children:
+              serial:
+                type: jumpstarter_driver_pyserial.driver.PySerial
+                config: {url: "socket://ser2net.lab:4001"}
+              power: {ref: rack/upper/plug}
+              tftp:
+                type: jumpstarter_driver_tftp.driver.Tftp
+                config: {root_dir: /srv/tftp, host: 192.0.2.1, port: 6969}
+              http:
+                type: jumpstarter_driver_http.driver.HttpServer
+                config: {host: "", port: 8080}
+              uboot:
+                type: jumpstarter_driver_uboot.driver.UbootConsole
+                config: {prompt: "\nS4>"}
+                children: {serial: {ref: serial}, power: {ref: power}}
+          plug: {ref: mains}
+  mains:
+    type: jumpstarter_driver_shell.driver.Shell
+    config: {shell: [sh, -c], methods: {"on": a, "off": b, cycle: c}}
+  camera:
+    type: jumpstarter_driver_ustreamer.driver.UStreamer
+]]
+
+describe("an exporter file", function()
+    local dir
+
+    local function write(text)
+        local path = dir .. "/exporter.yaml"
+        assert(sys.write_file(path, text))
+        return path
+    end
+
+    local function board(text, name, ...)
+        return config.board(name, { config = write(text), set = { ... } })
+    end
+
+    local function refused(text, name, ...)
+        local ok, err = pcall(board, text, name, ...)
+        assert.is_false(ok)
+        assert.is_true(errors.is(err), tostring(err))
+        assert.equal("config", err.class)
+        return err.message, err.hint
+    end
+
+    -- The message, and where it says that the fault is.
+    local function refused_at(line, text, ...)
+        local message, hint = refused(text, ...)
+        local start = ("%s/exporter.yaml:%d:"):format(dir, line)
+        assert(message:find(start, 1, true), message .. "\nis not at line " .. line)
+        return message, hint
+    end
+
+    local function replaced(text, from, to)
+        local first, last = text:find(from, 1, true)
+        return text:sub(1, assert(first, from) - 1) .. to .. text:sub(last + 1)
+    end
+
+    before_each(function()
+        dir = assert(sys.realpath(assert(sys.temp_dir("jflash-exporter-"))))
+    end)
+
+    after_each(function()
+        assert(sys.remove_tree(dir))
+    end)
+
+    it("for a J784S4 is a board, with the places of its keys", function()
+        local b = board(TI)
+        assert.equal("storage", b.name)
+        assert.equal("TIJ784S4Flasher of rack-7", b.description)
+        assert.equal("quay.io/jumpstarter-dev/jumpstarter-flasher-ti-j784s4:latest", b.bundle)
+        assert.equal("manifest.yaml", b.manifest)
+        assert.equal("/dev/serial/by-id/usb-FTDI_USB__-__Serial_Converter_11-if00-port0", b.console.device)
+        assert.equal(921600, b.console.baudrate)
+        assert.equal(100, b.console.cps)
+        assert.is_true(b.console.disable_hupcl)
+        assert.equal(dir .. "/exporter.yaml:17:12", b.positions["console.device"])
+        assert.equal(dir .. "/exporter.yaml:8:11", b.positions.bundle)
+        assert.equal("=> ", b.uboot.prompt)
+        assert.equal(0, b.http.port)
+        assert.same({}, b.warnings)
+    end)
+
+    it("has a shell driver's methods as power commands, run as it would", function()
+        local b = board(TI)
+        assert.same({
+            type = "command",
+            on = "cd '/opt/lab' && exec 'bash' '-c' 'relay on' 'on'",
+            off = "cd '/opt/lab' && exec 'bash' '-c' 'relay off' 'off'",
+            timeout_s = 40,
+        }, b.power)
+        assert.equal(dir .. "/exporter.yaml:28:15", b.positions["power.on"])
+        b = board(replaced(TI, "/opt/lab", dir) .. "        cycle: 'printf \"%s in %s\" \"$0\" \"$PWD\" >said'\n")
+        assert.equal(0, assert(sys.run({ "/bin/sh", "-c", b.power.cycle })).status)
+        assert.equal("cycle in " .. dir, assert(sys.read_file(dir .. "/said")))
+    end)
+
+    it("for an R-Car S4 in a rack has names by path, references through references, servers and prompt", function()
+        local b = board(RCAR)
+        assert.equal("rack.upper.storage", b.name)
+        assert.equal("R-Car S4 on the upper shelf", b.description)
+        assert.equal("registry.lab:5000/flasher/rcar:2", b.bundle)
+        assert.same({ "manifest-renesas.yaml", "r8a779f0-spider", "emmc" }, { b.manifest, b.variant, b.default_target })
+        assert.equal("tcp:ser2net.lab:4001", b.console.device)
+        assert.same({ "192.0.2.1", 6969 }, { b.tftp.host, b.tftp.port })
+        assert.same({ "auto", 8080 }, { b.http.host, b.http.port })
+        assert.equal("S4>", b.uboot.prompt)
+        assert.equal("exec 'sh' '-c' 'c' 'cycle'", b.power.cycle)
+    end)
+
+    it("warns of what it does without, by line", function()
+        local warnings = table.concat(board(RCAR).warnings, "\n")
+        for key, line in pairs({ tftp_dir = 20, http_dir = 21, root_dir = 29 }) do
+            local wanted = ("exporter%%.yaml:%d:%%d+: export%%.rack%%.[%%l.]+%%.%s: not used"):format(line, key)
+            assert.is_truthy(warnings:find(wanted), key .. "\n" .. warnings)
+        end
+        assert.equal(3, #board(RCAR).warnings)
+    end)
+
+    it("with several flashers needs a name", function()
+        local two = TI .. RCAR:sub(#HEAD + 1)
+        local message, hint = refused(two)
+        assert.equal("no board was named, and several are configured", message)
+        assert.is_truthy(hint:find("rack.upper.storage, storage", 1, true))
+        assert.equal("storage", board(two, "storage").name)
+        assert.equal("tcp:ser2net.lab:4001", board(two, "rack.upper.storage").console.device)
+        assert.is_truthy(refused(two, "storag"):find("did you mean 'storage'", 1, true))
+    end)
+
+    it("takes overrides, also for what jflash cannot do", function()
+        local ykush = replaced(TI, "jumpstarter_driver_shell.driver.Shell", "jumpstarter_driver_yepkit.driver.Ykush")
+        ykush = ykush:sub(1, ykush:find("      cwd:", 1, true) - 1) .. "      {serial: YK1, port: '2'}\n"
+        local message = refused_at(23, ykush)
+        assert.is_truthy(message:find("export.power.type: jflash has no driver for jumpstarter_driver_yepkit", 1, true))
+        assert.is_truthy(message:find("--set 'power.on=ykushcmd -s YK1 -u 2' --set 'power.off=ykushcmd -s YK1 -d 2'",
+            1, true))
+        local b = board(ykush, nil, "power.type=command", "power.on=a", "power.off=b", "retries=0")
+        assert.same({ "command", "a", "b", 0 }, { b.power.type, b.power.on, b.power.off, b.retries })
+        local rfc2217 = replaced(TI, "/dev/serial/by-id/usb-FTDI_USB__-__Serial_Converter_11-if00-port0",
+            "rfc2217://ser2net:4001")
+        assert.is_truthy(refused_at(17, rfc2217):find("RFC 2217", 1, true))
+        assert.equal("/dev/ttyUSB0", board(rfc2217, nil, "console.device=/dev/ttyUSB0").console.device)
+    end)
+
+    it("says for each type that jflash cannot do what to use instead", function()
+        for type, driver in pairs(drivers.known) do
+            if driver.instead and driver.part == "power" then
+                local text = HEAD .. ([[
+  s:
+    type: jumpstarter_driver_flashers.driver.BaseFlasher
+    children:
+      serial: {type: jumpstarter_driver_pyserial.driver.PySerial, config: {url: /dev/null}}
+      power: {type: %s, config: %s}
+]]):format(type, ({
+                    HttpPower = "{power_on: {url: 'http://pdu/on?a=1'}, power_off: {url: http://pdu/off}}",
+                    SNMPServer = "{host: pdu, user: lab, plug: 5}",
+                    TasmotaPower = "{host: mqtt, cmnd_topic: c, stat_topic: s}",
+                    NoyitoPowerSerial = "{port: /dev/ttyUSB1}", PowerSwitch = "{line: 4}", EnerGenie = "{host: pms}",
+                })[type:match("%w+$")] or "{}")
+                local message = refused_at(11, text)
+                assert.is_truthy(message:find("jflash has no driver for " .. type, 1, true))
+                assert.is_truthy(message:find("power", 1, true))
+                if type:match("HttpPower$") then
+                    assert.is_truthy(message:find([['power.on=curl -fsS -X GET '\''http://pdu/on?a=1'\''']], 1, true),
+                        message)
+                end
+            end
+        end
+    end)
+
+    it("names unknown types and keys with the nearest that there are", function()
+        assert.is_truthy(refused_at(15, replaced(TI, "driver.PySerial", "driver.PySeral")):find(
+            "(did you mean 'jumpstarter_driver_pyserial.driver.PySerial'?)", 1, true))
+        assert.is_truthy(refused_at(18, replaced(TI, "baudrate", "baudrte")):find(
+            "export.serial.config.baudrte: unknown key (did you mean 'baudrate'?)", 1, true))
+        assert.is_truthy(refused_at(9, replaced(TI, "children", "childre")):find("did you mean 'children'", 1, true))
+        assert.is_truthy(refused_at(4, replaced(TI, "endpoint", "endpont")):find("did you mean 'endpoint'", 1, true))
+        assert.is_truthy(refused_at(2, replaced(TI, "ExporterConfig", "ExporterConfg")):find(
+            "did you mean 'ExporterConfig'", 1, true))
+        local message = refused_at(8, replaced(TI, "TIJ784S4Flasher", "TIJ784S4Flaser"))
+        assert.is_truthy(message:find("there is no flasher here", 1, true))
+        assert.is_truthy(message:find("did you mean 'jumpstarter_driver_flashers.driver.TIJ784S4Flasher'", 1, true))
+    end)
+
+    it("names references that lead nowhere, in a circle, or to another thing", function()
+        local message = refused_at(11, replaced(TI, 'ref: "serial"', "ref: serail"))
+        assert.is_truthy(message:find("'serail' leads nowhere; the parts of this file: power, serial, storage",
+            1, true))
+        refused_at(11, replaced(TI, 'ref: "serial"', "ref: loop") .. "  loop: {ref: loop}\n")
+        message = refused_at(23, replaced(TI, 'ref: "serial"', "ref: power"))
+        assert.is_truthy(message:find("Shell is a power; a console is needed here", 1, true))
+        local virtual = replaced(replaced(TI, 'ref: "power"', "ref: vm.power"), "\n  power:\n    type: "
+            .. "jumpstarter_driver_shell.driver.Shell\n    config:", "\n  vm:\n    type: "
+            .. "jumpstarter_driver_qemu.driver.Qemu\n    config: {mem: 1G}\n    methods_description:")
+        message = refused_at(23, virtual)
+        assert.is_truthy(message:find("jumpstarter_driver_qemu.driver.QemuPower", 1, true))
+    end)
+
+    it("needs serial and power, and finds all that is wrong at once", function()
+        local message = refused(HEAD .. [[
+  storage:
+    type: jumpstarter_driver_flashers.driver.BaseFlasher
+    config: {manifest: ../up.yaml, cach_dir: /x}
+    children:
+      power:
+        type: jumpstarter_driver_shell.driver.Shell
+        config: {methods: {"on": a}}
+]])
+        for _, text in ipairs({ "a flasher needs the child 'serial'", "may leave the bundle",
+            "did you mean 'cache_dir'", "it has no off" }) do
+            assert.is_truthy(message:find(text, 1, true), text .. "\n" .. message)
+        end
+    end)
+
+    it("whose form is wrong is read as far as it goes", function()
+        local exporter = require("jflash.exporter")
+        local yaml = require("jflash.yaml")
+        local forms = {
+            "[]", "5", "export: 5", "export: {a: 5, b: [x], c: {}, d: null}", "export: {a: {type: [x], ref: {}}}",
+            "export: {a: {children: 5, config: 5, type: x}}", "token: [x]\ntls: 5\nmetadata: []\nexport: {a: {ref: .}}",
+            "export: {s: {type: jumpstarter_driver_flashers.driver.BaseFlasher, config: [], children: "
+                .. "{serial: 5, power: {ref: [x]}, tftp: {children: {}}, uboot: {type: 5}}}}",
+            "export: {s: {type: jumpstarter_driver_flashers.driver.BaseFlasher, config: {variant: [x]}, children: "
+                .. "{serial: {ref: s}, power: {type: jumpstarter_driver_shell.driver.Shell, config: {methods: []}}}}}",
+        }
+        for _, form in ipairs(forms) do
+            local read = exporter.read(assert(yaml.parse(form, "x")), "x")
+            local problems = #read.problems
+            for _, found in ipairs(read.boards) do
+                problems = problems + #found.problems + #found.refused
+            end
+            assert(problems > 0, form)
+        end
+        local message = refused(replaced(TI, "/dev/serial/by", "dev/serial/by") .. "  weird: 5\n")
+        assert.is_truthy(message:find("export.weird: expected a map", 1, true))
+    end)
+
+    it("keeps its secrets", function()
+        local secret = "pdu-password-77"
+        local energenie = replaced(TI, "jumpstarter_driver_shell.driver.Shell",
+            "jumpstarter_driver_energenie.driver.EnerGenie"):gsub("      cwd: .*$",
+            "      host: pms\n      password: " .. secret .. "\n")
+        local message = refused(energenie)
+        assert.is_nil(message:find(secret, 1, true))
+        assert.equal("[redacted] [redacted]", job.redact(secret .. " exporter-token-0123"))
+        assert.is_nil(refused(replaced(TI, "exporter-token-0123", "[" .. secret .. "]")):find(secret, 1, true))
+    end)
+
+    it("is found only by --config", function()
+        local path = write(TI)
+        local ok, err = pcall(config.board, nil, { files = { path } })
+        assert.is_false(ok)
+        assert.is_truthy(err.message:find("exporter file, which is not looked for here", 1, true))
+        assert.equal("name it: --config " .. path, err.hint)
+    end)
+
+    it("of a bundle's manifest is told apart", function()
+        assert.is_truthy(refused("apiVersion: jumpstarter.dev/v1alpha1\nkind: FlashBundleManifest\n"):find(
+            "is a bundle's manifest, no configuration", 1, true))
+    end)
+
+    it("that others may write is refused", function()
+        local path = write(TI)
+        assert(sys.run({ "chmod", "666", path }))
+        local ok, err = pcall(config.board, nil, { config = path })
+        assert.is_false(ok)
+        assert.is_truthy(err.message:find("others can write it", 1, true))
+    end)
+end)
