@@ -21,6 +21,7 @@ local sys = require("jflash.sys")
 
 local M = {}
 
+local CLAIM_POLL_S = 0.2
 local FOLDERS = { "blobs", "used", "urls", "partial", "locks" }
 
 ---@class jflash.Cache
@@ -168,14 +169,18 @@ end
 --- Takes the right to fetch a URL; waits while another run fetches it.
 ---@param url string
 ---@param name string  for people
+---@param meanwhile fun()  done again and again while it waits
 ---@return jflash.Claim
-function Cache:claim(url, name)
+function Cache:claim(url, name, meanwhile)
     local key = key_of(url)
     local path = self:file("locks", key)
     local lock, message, code, holder = sys.lock(path)
     if not lock and code == "timeout" then
         log.info("%s is being fetched by another run (%s): waiting for that", name, holder)
-        lock, message, code = sys.lock(path, { wait_s = 1e9 })
+    end
+    while not lock and code == "timeout" do
+        meanwhile()
+        lock, message, code = sys.lock(path, { wait_s = CLAIM_POLL_S })
     end
     errors.check("host", lock, message, code)
     local claim = setmetatable({ cache = self, key = key, path = self:file("partial", key), lock = lock }, Claim)

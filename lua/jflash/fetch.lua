@@ -20,6 +20,9 @@ local M = {}
 
 local PROGRESS_S = 0.5
 
+-- What this run fetches at the same time.
+local open_ones = setmetatable({}, { __mode = "k" })
+
 ---@class jflash.FetchOptions
 ---@field settings jflash.FetchSettings
 ---@field board table           for its cache
@@ -71,10 +74,7 @@ local function raise_failure(self, errno)
     if errno == "ENOSPC" then
         disk_full(self, failure.message)
     end
-    if failure.changed then
-        self.claim_holder:discard()
-        self.is_stale = true
-    end
+    self.is_stale = failure.changed
     errors.raise({
         class = errno and "host" or "source",
         code = failure.changed and "changed" or failure.code,
@@ -142,7 +142,7 @@ local function validator(state)
 end
 
 local function start(self, known)
-    local claim, settings = self.claim_holder, self.options.settings
+    local claim, settings = self.claim, self.options.settings
     local if_range = claim.offset > 0 and validator(claim.state) or nil
     -- The server may begin anew; a run that is killed then must leave no wrong note.
     claim:unnote()
@@ -168,10 +168,48 @@ local function use_blob(self, blob)
 end
 
 local function end_claim(self)
-    if self.claim_holder then
-        self.claim_holder:close()
-        self.claim_holder = nil
+    if self.claim then
+        self.claim:close()
+        self.claim = nil
     end
+end
+
+-- Keeps what has come whole, and lets others have the URL when the download has ended.
+local function settle(self)
+    if not self.download or not self.claim or not self.download:progress().done then
+        return
+    end
+    local result = self.download:wait()
+    if result then
+        use_blob(self, self.claim:store(result))
+        self.download:close()
+        self.download = nil
+        log.info("%s: all here, sha256:%s", self.name, self.sha256)
+    elseif self.download:failure().changed then
+        self.claim:discard()
+    end
+    if self.cache then
+        end_claim(self)
+    end
+end
+
+-- Two runs may want two URLs, each what the other is fetching: while one waits for
+-- the second, it lets go of the first as soon as that has ended.
+local function settle_others(self)
+    for other in pairs(open_ones) do
+        if other ~= self then
+            settle(other)
+        end
+    end
+end
+
+local function claim_url(self)
+    if not self.cache then
+        return temporary(self.options.temporary)
+    end
+    return self.cache:claim(self.url, self.name, function()
+        settle_others(self)
+    end)
 end
 
 local function check_space(self, answer)
@@ -187,8 +225,8 @@ local function check_space(self, answer)
 end
 
 local function begin(self)
-    local claim = self.cache and self.cache:claim(self.url, self.name) or temporary(self.options.temporary)
-    self.claim_holder, self.path = claim, claim.path
+    local claim = claim_url(self)
+    self.claim, self.path = claim, claim.path
     local blob, known
     if self.cache then
         blob, known = self.cache:recall(self.url)
@@ -239,6 +277,7 @@ function M.open(url, options)
         self:close()
         error(failure, 0)
     end
+    open_ones[self] = true
     return self
 end
 
@@ -246,22 +285,9 @@ end
 --- the download failed.
 ---@return boolean
 function Fetched:is_complete()
-    if not self.download then
-        return true
-    end
-    local progress = self.download:progress()
-    if not progress.done then
-        return false
-    end
-    local result = check(self, self.download:wait())
-    use_blob(self, self.claim_holder:store(result))
-    if self.cache then
-        end_claim(self)
-    end
-    self.download:close()
-    self.download = nil
-    log.info("%s: all here, sha256:%s", self.name, self.sha256)
-    return true
+    settle(self)
+    self:check()
+    return self.download == nil
 end
 
 --- Waits until all of it is here.
@@ -286,6 +312,7 @@ end
 
 --- Stops a download; what has arrived stays in the cache.
 function Fetched:close()
+    open_ones[self] = nil
     if self.download then
         self.download:close()
         self.download = nil

@@ -54,6 +54,14 @@ end
 
 M.check_file = check_file
 
+-- U-Boot is told the name, and takes it for what it looks like: words, variables,
+-- another host's name before a colon.
+local function check_loaded(file)
+    local odd = file:match("[^%w%._/+@=,~-]")
+    return check_file(file) or odd and ("%s has a character that U-Boot's command line takes apart: %s"):format(
+        schema.quoted(file), schema.quoted(odd)) or nil
+end
+
 local function check_target(path)
     if path:find("%c") or path:sub(1, 1) ~= "/" or path:match("^/sys/class/block#$") then
         return schema.quoted(path) .. " is neither a device like /dev/mmcblk0 nor /sys/class/block#ADDRESS"
@@ -98,7 +106,7 @@ local function check_spec(spec)
 end
 
 local function file_name()
-    return schema.string({ required = true, filled = true, check = check_file })
+    return schema.string({ required = true, filled = true, check = check_loaded })
 end
 
 local function loaded_file(options)
@@ -112,7 +120,7 @@ end
 
 -- Older bundles have the file's name alone.
 local VARIANT = schema.record({
-    file = schema.string({ nullable = true, filled = true, check = check_file }),
+    file = schema.string({ nullable = true, filled = true, check = check_loaded }),
     bootcmd = command({ nullable = true }),
 }, { nullable = true, shorthand = "file" })
 

@@ -48,6 +48,15 @@ local function requests_for(place)
     return found
 end
 
+-- Runs jflash with a URL whose bytes behind the first `hold` come when the board is
+-- about to be written. `place` is made of the query that this gives.
+local function flash_gated(bench, hold, place, args)
+    local gate = bench:path("gate")
+    return bench:run_recipe(([[
+        recipe:after("preflash", function() assert(io.open(%q, "w")):close() end)
+    ]]):format(gate), { place(("gate=%s&hold=%d"):format(gate, hold)), table.unpack(args or {}) })
+end
+
 local function cached(bench, folder)
     return support.shell(("ls -A '%s/.cache/jflash/%s'"):format(bench.dir, folder))
 end
@@ -115,8 +124,8 @@ describe("an image from a URL", function()
 
     it("that is cut and does not come back fails the write, not the board", function()
         local bench <close> = new_bench()
-        bench:assert_result(bench:flash({ url("cut=2000000&" .. SLOW) }),
-            { status = 3, step = "write", cycles = 1 })
+        local result = flash_gated(bench, 1000000, function(query) return url("cut=2000000&" .. query) end)
+        bench:assert_result(result, { status = 3, step = "write", cycles = 1 })
     end)
 
     it("is written again from what is here when the board's download fails", function()
@@ -216,7 +225,8 @@ describe("a URL that gives no image", function()
         local wrong = ("0"):rep(64)
         bench:assert_result(bench:flash({ "--os-image-checksum", wrong, url(SLOW) }), { status = 3,
             step = "preflash", cycles = 1, storage = "untouched", says = { digest, wrong } })
-        bench:assert_result(bench:flash({ "--os-image-checksum", digest, url(SLOW) }), { status = 0,
+        support.write(bench:path("SHA256"), digest:upper() .. "  disk.img\n")
+        bench:assert_result(bench:flash({ "--os-image-checksum-file", "SHA256", url(SLOW) }), { status = 0,
             storage = "flashed" })
     end)
 
@@ -235,8 +245,8 @@ describe("a URL that gives no image", function()
         -- Behind its beginning, which is looked at, there is enough that still arrives.
         bench:image("big.img.gz", support.shell("head -c 9000000 /dev/urandom"))
         local packed <close> = web.faulty(scratch, support.read(bench:path("big.img.gz")))
-        bench:assert_result(bench:flash({ packed.url .. "/disk.img?pace=0.03" }), { status = 6, step = "write",
-            message = "does not fit" })
+        local result = flash_gated(bench, 5000000, function(query) return packed.url .. "/disk.img?" .. query end)
+        bench:assert_result(result, { status = 6, step = "write", message = "does not fit" })
     end)
 end)
 

@@ -13,7 +13,7 @@ local MEMORY_MB = 3072
 
 local boards = {
     { name = "ti-j784s4", target = "usd", trees = { "j784s4", "am69" },
-        variants = { "j784s4", "am69", "custom", "j784s4-large" } },
+        variants = { "j784s4", "custom", "j784s4-large" } },
     { name = "rcar-s4", target = "emmc", trees = { "spider", "s4sk" }, variants = { "s4sk" } },
     { name = "nxp-s32g3", target = "usd", trees = { "s32g3" }, variants = { "s32g3" } },
 }

@@ -20,9 +20,11 @@
 #   empty=1     an empty body
 #   to=URL      redirect there
 #   pace=SECONDS  wait before each 64 KiB
+#   gate=PATH   behind `hold` bytes, wait until that file is there
 import collections
 import http.server
 import json
+import os
 import sys
 import time
 import urllib.parse
@@ -116,11 +118,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(length + 9 if lie == "more" else length))
 
+    def await_gate(self, query, at):
+        deadline = time.monotonic() + 60
+        while "gate" in query and at >= int(query["hold"]) and not os.path.exists(query["gate"]):
+            assert time.monotonic() < deadline, "the gate did not open"
+            time.sleep(0.01)
+
     def send_body(self, query, count, body):
         faulty = count <= int(query.get("cuts", 1 << 30))
         end = min(int(query.get(key, 1 << 60)) for key in ("cut", "hang")) if faulty else len(body)
         for at in range(0, min(end, len(body)), 65536):
             time.sleep(float(query.get("pace", 0)))
+            self.await_gate(query, at)
             self.wfile.write(body[at:min(at + 65536, end)])
         self.wfile.flush()
         if faulty and "hang" in query:

@@ -45,8 +45,9 @@ local POSITION = [[read p <position&&while read k v;do [ "$k" = pos: ]&&echo "at
 --- Brings a script to the board, its digest checked there, and starts it.
 ---@param dut jflash.Dut
 ---@param body string           shell commands; they run in the worker's folder
----@param options {what: string, total_bytes: integer|nil, stall_s: number, descriptor: 0|1|nil, position: string|nil}
----    descriptor: dd's whose offset is the position; position: else a command that prints "at BYTES"
+---@param options {what: string, total_bytes: integer|nil, stall_s: number, descriptor: 0|1, position: string|nil}
+---    descriptor: one that the process whose number is in "position" has open while it works; its offset
+---    is how far it is, unless `position` is a command that prints "at BYTES"
 ---@return jflash.Worker to be closed: `local worker <close> = workers.start(...)`
 function M.start(dut, body, options)
     local shell = dut.shell
