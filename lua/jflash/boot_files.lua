@@ -51,6 +51,7 @@ end
 -- Fetches a URL into the cache, where it stays while the run lasts.
 local function fetched_path(dut, role, url)
     urls.keep_secrets(url)
+    dut:need_run()
     local fetched = dut.scope:own(fetch.open(url, {
         settings = fetch_settings(dut, url),
         board = dut.board,

@@ -163,6 +163,17 @@ end
 local Run = {}
 Run.__index = Run
 
+-- Nothing of the person who runs the tests.
+local function environment(self)
+    return { [MARK] = self.mark, HOME = self.dir, XDG_STATE_HOME = false, XDG_CONFIG_HOME = false,
+        XDG_RUNTIME_DIR = false, XDG_CACHE_HOME = false, JFLASH_PATH = false }
+end
+
+--- Where a terminal of tests/support/terminal.lua runs.
+function Bench:place()
+    return { dir = self.dir, env = environment(self) }
+end
+
 --- Starts jflash with these arguments.
 ---@param args string[]
 ---@param options {stdin: string|nil, env: table|nil, within: string|nil}|nil  a file or fifo for
@@ -177,9 +188,7 @@ function Bench:start(args, options)
     local argv = { "/bin/sh", "-c", command, M.program(), table.unpack(args) }
     local process = assert(sys.spawn(argv, {
         cwd = self.dir, stdout = base .. ".out", stderr = base .. ".err",
-        env = merged({ [MARK] = self.mark, HOME = self.dir, XDG_STATE_HOME = false,
-            XDG_CONFIG_HOME = false, XDG_RUNTIME_DIR = false, XDG_CACHE_HOME = false,
-            JFLASH_PATH = false }, options.env or {}),
+        env = merged(environment(self), options.env or {}),
     }))
     local run = setmetatable({ bench = self, process = process, base = base, started = job.now() }, Run)
     return run

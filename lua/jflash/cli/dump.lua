@@ -47,22 +47,8 @@ end
 function M.run(values, recipe)
     local pieces = settle_pieces(values)
     local board = boards.choose(values)
-    local settled = {
-        pieces = pieces,
-        force = values.force,
-        target = values.target,
-        variant = values.variant,
-        kernel = values.kernel,
-        initram = values.initram,
-        dtb = values.dtb,
-        bundle = values.force_flash_bundle,
-        allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
-        retries = values.retries or board.retries,
-        power_off = parts.power_off(values),
-        console_debug = values.console_debug,
-        run_dir = values.run_dir,
-        wait_s = values.wait,
-    }
+    local settled = options.of_run(values, board)
+    settled.pieces, settled.force, settled.target = pieces, values.force, values.target
     recipe = recipe or require("jflash.recipe.dump"):over(choice.choose(nil, board, settled))
     local report = runner.run(recipe, board, settled)
     parts.tell(board, report)

@@ -99,29 +99,20 @@ local function settle(values, pieces, fetch, board)
         refuse("--dut-fetch and --force-exporter-http exclude each other")
     end
     check_method(values)
-    return {
-        pieces = pieces,
-        method = values.method,
-        dut_fetch = values.dut_fetch,
-        fls = { version = values.fls_version, binary_url = values.fls_binary_url, sha256 = values.fls_sha256 },
-        preflash = values.preflash,
-        target = values.target,
-        variant = values.variant,
-        kernel = values.kernel,
-        initram = values.initram,
-        dtb = values.dtb,
-        bundle = values.force_flash_bundle,
-        allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
-        os_image_checksum = settle_checksum(values),
-        fetch = fetch,
-        format = values.format,
-        retries = values.retries or board.retries,
-        verify = not values.no_verify,
-        power_off = parts.power_off(values),
-        console_debug = values.console_debug,
-        run_dir = values.run_dir,
-        wait_s = values.wait,
+    local settled = options.of_run(values, board)
+    settled.pieces = pieces
+    settled.method = values.method
+    settled.dut_fetch = values.dut_fetch
+    settled.fls = {
+        version = values.fls_version, binary_url = values.fls_binary_url, sha256 = values.fls_sha256,
     }
+    settled.preflash = values.preflash
+    settled.target = values.target
+    settled.os_image_checksum = settle_checksum(values)
+    settled.fetch = fetch
+    settled.format = values.format
+    settled.verify = not values.no_verify
+    return settled
 end
 
 -- Prints what would be done.

@@ -2,6 +2,8 @@
 --
 -- Options that several commands share, so that they are spelt and explained once.
 
+local errors = require("jflash.errors")
+
 local M = {}
 
 local function whole_number(text)
@@ -12,7 +14,8 @@ local function whole_number(text)
     return number
 end
 
-local function seconds(text)
+--- A number of seconds, for convert.
+function M.seconds(text)
     local number = tonumber(text)
     if not number or number < 0 then
         return nil, ("'%s' is not a number of seconds"):format(text)
@@ -95,7 +98,7 @@ end
 --- How long to wait for a board that another run uses.
 function M.wait(command)
     command:option("--wait", "Wait up to S seconds for a board that is in use.")
-        :argname("S"):convert(seconds):default("0"):show_default(false)
+        :argname("S"):convert(M.seconds):default("0"):show_default(false)
 end
 
 --- Whom to trust and what to send where images are fetched; see jflash.credentials.
@@ -131,8 +134,8 @@ function M.boot_files(command)
     command:option("--dtb", "Your own device tree blob, as --kernel."):argname("FILE")
 end
 
--- What every command takes that boots the flasher, in the order of help.
-local function boot(command)
+--- What every command takes that boots the flasher, in the order of help.
+function M.boot(command)
     M.boot_files(command)
     command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
         :argname("DIR")
@@ -147,6 +150,28 @@ local function boot(command)
         .. "new one under ~/.local/state/jflash/runs)."):argname("DIR")
     M.wait(command)
     M.output(command)
+end
+
+--- What M.boot was given, as jflash.dut takes it. Raises when it excludes itself.
+---@return table
+function M.of_run(values, board)
+    if values.power_off and values.no_power_off then
+        errors.raise({ class = "config", code = "usage",
+            message = "--power-off and --no-power-off exclude each other" })
+    end
+    return {
+        variant = values.variant,
+        kernel = values.kernel,
+        initram = values.initram,
+        dtb = values.dtb,
+        bundle = values.force_flash_bundle,
+        allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
+        retries = values.retries or board.retries,
+        power_off = not values.no_power_off,
+        console_debug = values.console_debug,
+        run_dir = values.run_dir,
+        wait_s = values.wait,
+    }
 end
 
 --- Everything that `flash` takes; `run` takes the same behind its script.
@@ -179,7 +204,7 @@ function M.flash(command)
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")
     command:flag("--dry-run", "Print what would be done, and do nothing: arguments, bundle and local "
         .. "images are checked.")
-    boot(command)
+    M.boot(command)
 end
 
 --- Everything that `dump` takes.
@@ -193,7 +218,7 @@ function M.dump(command)
     command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
     command:flag("--force", "Replace FILE when it exists, and begin anew where an earlier dump "
         .. "left FILE.part.")
-    boot(command)
+    M.boot(command)
 end
 
 return M

@@ -38,16 +38,6 @@ function M.settle(file, parts, words)
     return pieces
 end
 
---- Whether the power goes off at the end.
----@param values table
----@return boolean
-function M.power_off(values)
-    if values.power_off and values.no_power_off then
-        refuse("--power-off and --no-power-off exclude each other")
-    end
-    return not values.no_power_off
-end
-
 --- Says what a run came to, to people and to machines.
 ---@param board table
 ---@param report jflash.Report

@@ -13,6 +13,7 @@ local M = {}
 ---@field steps jflash.report.Step[]
 ---@field pieces jflash.Piece[]  what is written or read, with what was done of it
 ---@field bundle table|nil  {path, name, variant, sha256}
+---@field writes boolean  whether the run is there to write
 ---@field power "untouched"|"on"|"off"|"unknown"  as the run leaves it
 local Report = {}
 Report.__index = Report
@@ -29,7 +30,7 @@ Report.__index = Report
 ---@return jflash.Report
 function M.new()
     return setmetatable({
-        steps = {}, by_name = {}, pieces = {}, power = "untouched", started = job.now(),
+        steps = {}, by_name = {}, pieces = {}, writes = true, power = "untouched", started = job.now(),
     }, Report)
 end
 
@@ -136,6 +137,9 @@ end
 --- its weakest piece.
 ---@return string
 function Report:result()
+    if not self.writes then
+        return "nothing was to be written"
+    end
     local weakest
     for _, piece in ipairs(self.pieces) do
         local result = result_of(piece)
