@@ -52,7 +52,7 @@ end
 
 M.read, M.write = read, write
 
-local function program()
+function M.program()
     local path = os.getenv("JFLASH_PROGRAM") or "build/asan/jflash"
     return assert(sys.realpath(path))
 end
@@ -174,7 +174,7 @@ function Bench:start(args, options)
     local base = self:path("run" .. self.runs)
     options = options or {}
     local command = ("exec %s \"$0\" \"$@\" <%s"):format(options.within or "", options.stdin or "/dev/null")
-    local argv = { "/bin/sh", "-c", command, program(), table.unpack(args) }
+    local argv = { "/bin/sh", "-c", command, M.program(), table.unpack(args) }
     local process = assert(sys.spawn(argv, {
         cwd = self.dir, stdout = base .. ".out", stderr = base .. ".err",
         env = merged({ [MARK] = self.mark, HOME = self.dir, XDG_STATE_HOME = false,

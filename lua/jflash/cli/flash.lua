@@ -8,6 +8,7 @@ local json = require("jflash.json")
 local log = require("jflash.log")
 local manifest = require("jflash.manifest")
 local options = require("jflash.cli.options")
+local parts = require("jflash.cli.parts")
 local plans = require("jflash.plan")
 local runner = require("jflash.runner")
 local sys = require("jflash.sys")
@@ -59,25 +60,12 @@ local function settle_checksum(values)
     return digest
 end
 
--- IMAGE for a whole device, or what -t names, PART:FILE each.
+local WORDS = { name = "IMAGE", what = "image", example = "flash IMAGE" }
+
 local function settle_pieces(values)
-    if #values.part == 0 then
-        if not values.image then
-            refuse("no image was named", "jflash flash IMAGE, or -t PART:FILE for a partition")
-        end
-        return { { image = values.image } }
-    elseif values.image then
-        refuse("IMAGE and -t exclude each other", "-t takes its file behind the colon")
-    elseif #values.part > 1 and (values.os_image_checksum or values.os_image_checksum_file) then
+    local pieces = parts.settle(values.image, values.part, WORDS)
+    if #pieces > 1 and (values.os_image_checksum or values.os_image_checksum_file) then
         refuse("--os-image-checksum is for one image", "each image is hashed and compared anyway")
-    end
-    local pieces = {}
-    for index, text in ipairs(values.part) do
-        local part, image = text:match("^([^:]+):(.+)$")
-        if not part then
-            refuse(("-t %s: expected PART:FILE"):format(text), "as in -t boot:boot.img.xz")
-        end
-        pieces[index] = { part = part, image = image }
     end
     return pieces
 end
@@ -107,9 +95,6 @@ end
 
 -- What the command line says, else the board's configuration.
 local function settle(values, pieces, fetch, board)
-    if values.power_off and values.no_power_off then
-        refuse("--power-off and --no-power-off exclude each other")
-    end
     if values.dut_fetch and values.force_exporter_http then
         refuse("--dut-fetch and --force-exporter-http exclude each other")
     end
@@ -132,7 +117,7 @@ local function settle(values, pieces, fetch, board)
         format = values.format,
         retries = values.retries or board.retries,
         verify = not values.no_verify,
-        power_off = not values.no_power_off,
+        power_off = parts.power_off(values),
         console_debug = values.console_debug,
         run_dir = values.run_dir,
         wait_s = values.wait,
@@ -164,12 +149,7 @@ function M.run(values, recipe)
         return show_plan(recipe, board, settled)
     end
     local report = runner.run(recipe, board, settled)
-    if log.is_json() then
-        log.event(board.name .. ": " .. report:result(), report:fields())
-    else
-        log.record(board.name .. ": " .. report:result(), report:fields())
-        log.raw(report:summary(board.name))
-    end
+    parts.tell(board, report)
     return 0
 end
 

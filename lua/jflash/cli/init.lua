@@ -17,6 +17,7 @@ local M = {}
 -- is asked for: most of the start-up time would go into the others.
 local COMMANDS = {
     { "flash", "Flash an image onto a board's storage." },
+    { "dump", "Read a board's storage into a file." },
     { "run", "Run a Lua script, or a recipe with the options of flash." },
     { "report", "Show what a run did, from the folder that it left." },
     { "console", "A live terminal on a board's console." },

@@ -131,6 +131,24 @@ function M.boot_files(command)
     command:option("--dtb", "Your own device tree blob, as --kernel."):argname("FILE")
 end
 
+-- What every command takes that boots the flasher, in the order of help.
+local function boot(command)
+    M.boot_files(command)
+    command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
+        :argname("DIR")
+    command:option("--retries", "Tries after the first, for what can pass by itself (default: the "
+        .. "board's, 3)."):argname("N"):convert(whole_number)
+    command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
+        .. "host.")
+    command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
+    command:flag("--no-power-off", "Leave the board running.")
+    command:flag("--console-debug", "Show the board's console on stderr.")
+    command:option("--run-dir", "The folder for this run's transcript, log and result (default: a "
+        .. "new one under ~/.local/state/jflash/runs)."):argname("DIR")
+    M.wait(command)
+    M.output(command)
+end
+
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
     command:argument("image", "The image: a file, a URL (http, https), or - for standard input; "
@@ -140,9 +158,6 @@ function M.flash(command)
         .. "manifest (repeatable: all in one boot; instead of IMAGE)."):argname("PART:FILE")
         :count("*"):init({})
     command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
-    M.boot_files(command)
-    command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
-        :argname("DIR")
     M.checksum(command)
     M.credentials(command)
     command:flag("--dut-fetch", "Let the board fetch the image from its URL by itself; it is hashed "
@@ -151,8 +166,6 @@ function M.flash(command)
         .. "anyway.")
     command:option("--format", "Take IMAGE for this format whatever its content says; raw writes "
         .. "it as it is."):choices({ "raw", "xz", "gzip", "zstd", "bzip2", "lz4" })
-    command:option("--retries", "Tries after the first, for what can pass by itself (default: the "
-        .. "board's, 3)."):argname("N"):convert(whole_number)
     command:option("--method", "How to write: shell (the default) needs a busybox on the board; fls "
         .. "runs the program of that name there."):choices(require("jflash.write").names)
     command:option("--fls-version", "The release of fls to run (default: "
@@ -164,17 +177,23 @@ function M.flash(command)
     command:flag("--preflash", "Run the bundle's preflash commands for partitions too: they wipe "
         .. "partition tables.")
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")
-    command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
-        .. "host.")
-    command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
-    command:flag("--no-power-off", "Leave the board running.")
-    command:flag("--console-debug", "Show the board's console on stderr.")
     command:flag("--dry-run", "Print what would be done, and do nothing: arguments, bundle and local "
         .. "images are checked.")
-    command:option("--run-dir", "The folder for this run's transcript and log (default: a new one "
-        .. "under ~/.local/state/jflash/runs)."):argname("DIR")
-    M.wait(command)
-    M.output(command)
+    boot(command)
+end
+
+--- Everything that `dump` takes.
+function M.dump(command)
+    command:argument("file", "The file; one that ends in .xz, .zst or .gz is compressed."):argname("FILE")
+        :args("?")
+    M.board(command)
+    command:option("-t --part", "Read a partition, by its label, or a target of the manifest into "
+        .. "FILE (repeatable: all in one boot; instead of FILE)."):argname("PART:FILE")
+        :count("*"):init({})
+    command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
+    command:flag("--force", "Replace FILE when it exists, and begin anew where an earlier dump "
+        .. "left FILE.part.")
+    boot(command)
 end
 
 return M

@@ -57,6 +57,7 @@ function M.new(board, options, report)
         log = log,
         report = report or reports.new(),
         own_files = {},
+        pieces = {},
         scope = scopes.new(),
     }, Dut)
     self.power = powers.open(board.power, { name = board.name, warn = log.warn })

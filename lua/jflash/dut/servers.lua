@@ -88,6 +88,22 @@ function Http:offer(name, content)
     return setmetatable({ name = name, url = self.base .. path, http = self }, Offer)
 end
 
+--- Takes one upload of a name into a file, until it is withdrawn.
+---@param name string
+---@param content {file: string, limit_bytes: integer}
+---@return {name: string, url: string}
+function Http:receive(name, content)
+    local path = errors.check("host", self.server:receive(name, content))
+    return setmetatable({ name = name, url = self.base .. path, http = self }, Offer)
+end
+
+--- What an upload brought; nil while it is not complete.
+---@param name string
+---@return {bytes: integer, sha256: string}|nil
+function Http:received(name)
+    return self.server:received(name)
+end
+
 ---@param name string
 function Http:withdraw(name)
     self.server:remove(name)

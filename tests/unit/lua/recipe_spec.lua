@@ -72,6 +72,42 @@ describe("a recipe", function()
         assert.same({ "power_cycle", "before load", "load", "after load", "write", "verify" }, done)
     end)
 
+    it("that derives with another order does those steps alone", function()
+        local recipe, done = noting()
+        local child = recipe:derive({ "load", "read" }, "dump")
+        function child.read()
+            table.insert(done, "read")
+        end
+        child:run(dut())
+        assert.same({ "load", "read" }, done)
+        assert.same({ "dump", "flash" }, { child.command, recipe.command })
+        assert.has_error(function()
+            function child.write() end
+        end)
+    end)
+
+    it("over another one keeps what was changed there", function()
+        local stock, done = noting()
+        local command = stock:derive({ "power_cycle", "load", "read" }, "dump")
+        function command.read()
+            table.insert(done, "read")
+        end
+        local board = stock:derive()
+        function board.load()
+            table.insert(done, "the board's load")
+        end
+        board:after("load", function() table.insert(done, "after load") end)
+        board:after("write", function() table.insert(done, "never") end)
+        command:before("read", function() table.insert(done, "before read") end)
+        local both = command:over(board)
+        both:run(dut())
+        assert.same({ "power_cycle", "the board's load", "after load", "before read", "read" }, done)
+        assert.equal("dump", both.command)
+        done[1] = nil
+        command:run(dut())
+        assert.equal("read", done[#done])
+    end)
+
     it("is not changed by what derives from it", function()
         local recipe, done = noting()
         local child = recipe:derive()
