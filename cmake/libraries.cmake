@@ -76,5 +76,8 @@ jflash_shared(jflash_libs gnutls)
 # libcurl's headers alone: src/net/curl_lib.h loads the library when it is needed.
 find_path(CURL_INCLUDE curl/curl.h REQUIRED)
 target_include_directories(jflash_libs SYSTEM INTERFACE ${CURL_INCLUDE})
+# So with libedit: src/sys/line_edit.c loads it.
+find_path(EDIT_INCLUDE histedit.h REQUIRED)
+target_include_directories(jflash_libs SYSTEM INTERFACE ${EDIT_INCLUDE})
 target_link_libraries(jflash_libs INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
 jflash_link_lua(lua5.4)

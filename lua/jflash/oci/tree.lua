@@ -106,16 +106,20 @@ local function make(path, name, fill)
     write_record(path, name, files)
 end
 
-local function take(cache, sha256, exclusive)
-    local lock, message, code = sys.lock(cache:file("locks", caches.key_of("tree:" .. sha256)),
-        { exclusive = exclusive, wait_s = 1e9 })
+local function take(cache, sha256, name, exclusive)
+    local path = cache:file("locks", caches.key_of("tree:" .. sha256))
+    local lock, message, code = sys.lock(path, { exclusive = exclusive })
+    if not lock and code == "timeout" then
+        log.info("%s is being unpacked by another run: waiting for that", name)
+        lock, message, code = sys.lock(path, { exclusive = exclusive, wait_s = 1e9 })
+    end
     return errors.check("host", lock, message, code)
 end
 
 -- The tree, held, when it is good; with `made` its record is enough.
 local function hold(cache, sha256, name, made)
     local path = cache:file("trees", sha256)
-    local lock = take(cache, sha256, false)
+    local lock = take(cache, sha256, name, false)
     local ok, record = xpcall(function()
         return (made or M.is_good(path, name)) and read_record(path) or nil
     end, errors.wrap)
@@ -132,7 +136,7 @@ end
 
 local function make_if_missing(cache, sha256, name, fill)
     local path = cache:file("trees", sha256)
-    local lock <close> = take(cache, sha256, true)
+    local lock <close> = take(cache, sha256, name, true)
     if not M.is_good(path, name) then
         make(path, name, fill)
     end
