@@ -79,5 +79,8 @@ target_include_directories(jflash_libs SYSTEM INTERFACE ${CURL_INCLUDE})
 # libarchive's too: see src/registry/archive_lib.h.
 find_path(ARCHIVE_INCLUDE archive.h REQUIRED)
 target_include_directories(jflash_libs SYSTEM INTERFACE ${ARCHIVE_INCLUDE})
+# So with libedit: src/sys/line_edit.c loads it.
+find_path(EDIT_INCLUDE histedit.h REQUIRED)
+target_include_directories(jflash_libs SYSTEM INTERFACE ${EDIT_INCLUDE})
 target_link_libraries(jflash_libs INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
 jflash_link_lua(lua5.4)

@@ -20,7 +20,7 @@ local ENVIRONMENT = {
     { "XDG_DATA_HOME", "Where bundles that are known by a bare name lie (~/.local/share)." },
     { "XDG_RUNTIME_DIR", "Where a running virtual board's sockets lie, and containers/auth.json." },
     { "TMPDIR", "Where short-lived files lie (/tmp)." },
-    { "PATH", "Where the fls program of --fls-version '' is looked for." },
+    { "PATH", "Where an fls program that is installed on this host is looked for, for --fls-version ''." },
     { "HOME", "What ~ stands for." },
 }
 

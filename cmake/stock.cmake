@@ -7,17 +7,19 @@ find_file(ARGPARSE_LUA argparse.lua PATHS /usr/share/lua/5.4 REQUIRED NO_DEFAULT
 
 file(GLOB_RECURSE STOCK_FILES CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
     lua/*.lua scripts/*.lua bundles/*/board.yaml bundles/*/manifest*.yaml docs/configuration.md)
-# What every start reads comes first, so that the rest stays out of memory.
-file(GLOB STOCK_FIRST CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} lua/jflash/cli/*.lua)
-list(APPEND STOCK_FIRST lua/jflash/errors.lua lua/jflash/log.lua lua/jflash/nearest.lua
-    lua/jflash/scripts.lua)
-list(REMOVE_ITEM STOCK_FILES ${STOCK_FIRST})
 list(SORT STOCK_FILES)
-list(PREPEND STOCK_FILES ${STOCK_FIRST})
-set(lines "vendor/argparse.lua\t${ARGPARSE_LUA}\n")
+# What every start reads, apart from what may never be needed.
+file(GLOB STOCK_START CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} lua/jflash/cli/*.lua)
+list(APPEND STOCK_START lua/jflash/credentials.lua lua/jflash/errors.lua lua/jflash/log.lua
+    lua/jflash/nearest.lua lua/jflash/recipe/init.lua lua/jflash/scripts.lua)
+set(lines "start\tvendor/argparse.lua\t${ARGPARSE_LUA}\n")
 set(paths "")
 foreach(name IN LISTS STOCK_FILES)
-    string(APPEND lines "${name}\t${PROJECT_SOURCE_DIR}/${name}\n")
+    set(array later)
+    if(name IN_LIST STOCK_START)
+        set(array start)
+    endif()
+    string(APPEND lines "${array}\t${name}\t${PROJECT_SOURCE_DIR}/${name}\n")
     list(APPEND paths ${PROJECT_SOURCE_DIR}/${name})
 endforeach()
 

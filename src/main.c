@@ -2,7 +2,7 @@
 //
 // The main thread reads signals and waits; the work happens on the job's thread
 // (runtime/job.h). The first SIGINT, SIGTERM or SIGHUP unwinds the job, a second
-// one ends the process at once.
+// one while it does ends the process at once.
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "runtime/job.h"
 #include "sys/arguments.h"
+#include "sys/terminal.h"
 
 #define STATUS_BUG 1
 #define STATUS_SIGNAL 128
@@ -27,6 +28,7 @@ static int open_signals(void) {
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    jf_terminal_block_size();
     // A peer that hangs up is an error of its write, not the end of the program.
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &signals, SFD_CLOEXEC);
@@ -39,25 +41,26 @@ static int read_signal(int signals_fd) {
     return (int)info.ssi_signo;
 }
 
+static void pass_signal(struct jf_job *job, int signal_number) {
+    if (jf_job_is_cancelled(job)) {
+        jf_job_abandon(job);
+        _exit(STATUS_SIGNAL + signal_number);
+    }
+    jf_job_cancel(job, signal_number);
+}
+
 // Returns when the job has ended; does not return on a second signal.
 static void watch(struct jf_job *job, int signals_fd) {
     struct pollfd fds[] = {
         {.fd = signals_fd, .events = POLLIN},
         {.fd = jf_job_done_fd(job), .events = POLLIN},
     };
-    int seen = 0;
     while (!fds[1].revents) {
         if (poll(fds, 2, -1) < 0 && errno != EINTR)
             return;
         int signal_number = fds[0].revents ? read_signal(signals_fd) : 0;
-        if (signal_number && seen) {
-            jf_job_abandon(job);
-            _exit(STATUS_SIGNAL + signal_number);
-        }
-        if (signal_number) {
-            seen = signal_number;
-            jf_job_cancel(job, signal_number);
-        }
+        if (signal_number)
+            pass_signal(job, signal_number);
     }
 }
 

@@ -128,9 +128,11 @@ end
 
 -- What the board needs: what is sent stands in a file, and the URL in another.
 local function bring(self, settings)
-    local dut, words = self.dut, "curl -q -K " .. CONFIG
+    local dut = self.dut
+    local words
     dut.shell:run("mkdir -p " .. workers.FOLDER)
     if self.curl then
+        words = "curl -q -K " .. CONFIG
         put_private(dut, curl_config(self.url, settings), CONFIG)
         M.put_cacert(dut, settings)
     else

@@ -67,6 +67,13 @@ local function seconds(default)
     return schema.duration({ default = default })
 end
 
+local function check_escape(text)
+    if #text == 1 or text:match("^%^[%a%[%]\\^_]$") then
+        return nil
+    end
+    return schema.quoted(text) .. " is no key: one character, or ^ and one, as ^]"
+end
+
 local CONSOLE = schema.record({
     device = schema.string({ required = true, check = check_device }),
     baudrate = schema.integer({ default = 115200, min = 50, max = 4000000 }),
@@ -76,6 +83,7 @@ local CONSOLE = schema.record({
     flow = schema.enum({ "none", "rtscts", "xonxoff" }, { default = "none" }),
     disable_hupcl = schema.boolean({ default = false }),
     cps = schema.number({ nullable = true, min = 1 }),
+    escape_key = schema.string({ default = "^]", check = check_escape }),
 }, { required = true })
 
 local POWER = schema.record({

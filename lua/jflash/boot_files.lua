@@ -41,13 +41,17 @@ local function fetch_settings(dut, url)
     return { cacert = settings.cacert, insecure = settings.insecure }
 end
 
--- Fetches a URL into the cache, where it stays while the run lasts.
-local function fetched_path(dut, role, url)
+local function check_scheme(role, url)
     if not urls.is_http(url) then
         refuse(role, ("%s: fetched is from http:// and https://, not by %s"):format(
             urls.shown(url), urls.scheme(url)))
     end
+end
+
+-- Fetches a URL into the cache, where it stays while the run lasts.
+local function fetched_path(dut, role, url)
     urls.keep_secrets(url)
+    dut:need_run()
     local fetched = dut.scope:own(fetch.open(url, {
         settings = fetch_settings(dut, url),
         board = dut.board,
@@ -75,6 +79,19 @@ local function inspect(role, path)
     return { path = real, size_bytes = info.size }
 end
 
+-- The file at a place, and the place as it may be shown. A dry run fetches nothing.
+local function find_file(dut, role, place)
+    if not urls.scheme(place) then
+        return inspect(role, place), place
+    end
+    check_scheme(role, place)
+    if dut.options.dry_run then
+        return { path = urls.shown(place) }, urls.shown(place)
+    end
+    local path, shown = fetched_path(dut, role, place)
+    return inspect(role, path), shown
+end
+
 -- A boot command that takes its device tree from a FIT, or from the firmware, does
 -- not look at what was loaded beside it.
 local function warn_unused(dut)
@@ -92,9 +109,13 @@ end
 function M.settle(dut)
     dut.files = dut.bundle:files(dut.variant.name, dut.own_files)
     warn_unused(dut)
+    if dut.options.dry_run then
+        return -- some of the files may not be here
+    end
     dut.report.bundle = {
         path = dut.bundle.root, name = dut.manifest.name, variant = dut.variant.name,
-        sha256 = dut.bundle:digest(dut.files), reference = dut.bundle.reference, digest = dut.bundle.oci_digest,
+        sha256 = dut.bundle:digest(dut.files),
+        reference = dut.bundle.reference, digest = dut.bundle.oci_digest,
     }
 end
 
@@ -104,11 +125,8 @@ end
 ---@param role "kernel"|"initram"|"dtb"
 ---@param place string a path, or a URL
 function M.use(dut, role, place)
-    local path, shown = place, place
-    if urls.scheme(place) then
-        path, shown = fetched_path(dut, role, place)
-    end
-    dut.own_files[role] = inspect(role, path)
+    local file, shown = find_file(dut, role, place)
+    dut.own_files[role] = file
     log.info("%s from %s", role, shown)
     if dut.files then
         M.settle(dut)

@@ -218,13 +218,20 @@ local function open_pulled(reference, options)
     return self
 end
 
+---Whether a place is a reference to a registry; a folder that is there is a folder.
+---@param place string
+---@return boolean
+function M.is_remote(place)
+    return references.is_one(place) and not sys.stat(place)
+end
+
 ---Opens the bundle that a board or a person names: a folder, a bare name, or a
 ---reference to a registry, which is pulled. Raises.
 ---@param place string
 ---@param options { manifest: string?, strict: boolean?, oci: jflash.OciSettings, board: table }
 ---@return jflash.bundle to be closed
 function M.open_at(place, options)
-    if references.is_one(place) and not sys.stat(place) then
+    if M.is_remote(place) then
         return open_pulled(place, options)
     end
     return M.open(M.find(place), options)

@@ -94,6 +94,16 @@ local function size_of(path)
     return info and info.type == "file" and info.size or nil
 end
 
+--- The SHA-256 of a file, which may be empty. Raises class host.
+---@param path string
+---@return string digits
+function M.sha256_file(path)
+    if size_of(path) == 0 then
+        return image.sha256("")
+    end
+    return (errors.check("host", image.sha256_file(path)))
+end
+
 local function read_json(path)
     local text = sys.read_file(path)
     local value = text and json.decode(text, path)

@@ -2,7 +2,7 @@
 --
 -- Compares all that the cache keeps with its digests, and removes what is damaged.
 
-local image = require("jflash.image")
+local caches = require("jflash.cache")
 local job = require("jflash.job")
 local log = require("jflash.log")
 local trees = require("jflash.oci.tree")
@@ -12,7 +12,7 @@ local M = {}
 -- Whether the entry is what its name says; one without a digest yet always is.
 local function is_sound(entry)
     if entry.kind == "blob" then
-        return image.sha256_file(entry.path) == entry.name
+        return caches.sha256_file(entry.path) == entry.name
     elseif entry.kind == "tree" then
         return trees.is_good(entry.path, entry.reference or entry.name)
     end

@@ -2,7 +2,8 @@
 --
 -- What a run writes: one image for a whole device, or several, each for a device
 -- or a partition, all in one boot. A piece is an image with the place it goes to;
--- it carries what was done with it, and the report reads that.
+-- it carries what was done with it, and the report reads that. A dump's pieces are
+-- files, with the place that is read into them.
 
 local board_images = require("jflash.source_dut")
 local errors = require("jflash.errors")
@@ -25,6 +26,8 @@ local M = {}
 ---@field target_name string    which device, or which device the partition is on
 ---@field target_path string
 ---@field source jflash.Source|nil  nil only in a dry run, which reads local files alone
+---@field file jflash.dump.File|nil  of a dump: the place is read, not written
+---@field saved table|nil       of a dump: see jflash.dump.File:finish
 ---@field target jflash.Target|nil  from resolve_target on
 ---@field proof table|nil       digests and sizes of what is sent
 ---@field written {bytes: integer, elapsed_s: number}|nil
@@ -149,6 +152,11 @@ local function refuse_both(pieces)
     end
 end
 
+-- What is only read may overlap.
+local function is_written(pieces)
+    return pieces[1] ~= nil and not pieces[1].file
+end
+
 -- --target says where labels are looked for; a piece that names its target has no use for it.
 local function warn_unused_target(dut, piece)
     if dut.options.target then
@@ -172,7 +180,9 @@ function M.place(dut)
         piece.label = not named and piece.part or nil
         piece.target_path, piece.target_name = find_target(dut, named and piece.part or chosen)
     end
-    refuse_both(dut.pieces)
+    if is_written(dut.pieces) then
+        refuse_both(dut.pieces)
+    end
 end
 
 --- Where a piece goes, for people.
@@ -213,13 +223,17 @@ end
 ---@param dut jflash.Dut with a logged-in shell
 function M.resolve(dut)
     for _, piece in ipairs(dut.pieces) do
-        local target = targets.resolve(dut, piece.target_name, piece.target_path, piece.label)
+        local target = targets.resolve(dut, piece.target_name, piece.target_path, {
+            label = piece.label, read_only = piece.file ~= nil,
+        })
         if piece.target and not same_device(piece.target, target) then
             M.forget_written({ piece })
         end
         piece.target = target
     end
-    refuse_overlap(dut)
+    if is_written(dut.pieces) then
+        refuse_overlap(dut)
+    end
 end
 
 --- Whether only whole devices are written.

@@ -54,7 +54,9 @@ local function itself(value)
 end
 
 local function describe_file(file)
-    return { role = file.role, file = file.file, address = file.address, size_bytes = file.size_bytes }
+    local is_own = file.file:find("^own/") ~= nil
+    return { role = file.role, file = is_own and file.path or file.file, address = file.address,
+        size_bytes = file.size_bytes }
 end
 
 -- Of a board's `tftp` or `http` section: where it listens, and what the board must
@@ -119,7 +121,8 @@ local function piece_line(piece)
 end
 
 local function file_line(file)
-    return ("%s %s to %s, %s"):format(file.role, file.file, file.address, log.size(file.size_bytes))
+    return ("%s %s to %s, %s"):format(file.role, file.file, file.address,
+        file.size_bytes and log.size(file.size_bytes) or "not fetched")
 end
 
 local PLACES = {

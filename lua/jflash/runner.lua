@@ -36,16 +36,22 @@ end
 ---@param recipe jflash.Recipe
 ---@param board table    see jflash.config
 ---@param options table  see jflash.dut
+---@param behind nil|fun(dut: jflash.Dut)  what is done with the board where the recipe has
+---  brought it; then the run is no flash
 ---@return jflash.Report
-function M.run(recipe, board, options)
+function M.run(recipe, board, options, behind)
     local report = reports.new()
+    report.writes = behind == nil
     local run = runs.new(options.run_dir, board.name, recipe.command)
     local done = false
     local ok, failure = xpcall(function()
         local dut <close> = duts.new(board, options, report)
         dut:start_run(run)
         recipe:run(dut)
-        done = true
+        if behind then
+            behind(dut)
+        end
+        done = report.writes
     end, errors.wrap)
     if not ok and done then
         add_result(failure, report)

@@ -78,14 +78,4 @@ function M.load_recipe(name)
     return recipe
 end
 
---- The recipe of a board: its own, else the stock one.
----@param board table
----@return jflash.Recipe
-function M.board_recipe(board)
-    if board.recipe then
-        return M.load_recipe(board.recipe)
-    end
-    return require("jflash.recipe.flash")
-end
-
 return M

@@ -104,8 +104,17 @@ local function check_present(dut, device, facts)
     end
 end
 
+-- Told of what is read: others may change it meanwhile.
+local function check_readable(dut, device, facts)
+    check_present(dut, device, facts)
+    if facts.use or facts.hold then
+        log.warn("target %s is in use: %s; what is read may not fit together", device,
+            facts.use or facts.hold)
+    end
+end
+
 -- Asked of what is written.
-local function check_usable(dut, device, facts)
+local function check_writable(dut, device, facts)
     check_present(dut, device, facts)
     if facts.ro == "1" then
         refuse(dut, "readonly", ("target %s is read-only"):format(device),
@@ -148,10 +157,10 @@ local function target_of(device, facts)
     }
 end
 
-local function partition_of(dut, disk, label)
+local function partition_of(dut, disk, label, check)
     local device = partitions.find(dut, disk.disk, label)
     local facts = probe(dut.shell, device)
-    check_usable(dut, device, facts)
+    check(dut, device, facts)
     local target = target_of(device, facts)
     target.disk, target.label, target.model = disk.disk, label, disk.model
     return target
@@ -171,18 +180,24 @@ end
 ---@param dut jflash.Dut with a logged-in shell
 ---@param name string  the target's name
 ---@param path string  its path in the manifest or the board's configuration
----@param label string|nil  a partition on it; nil for the whole device
+---@param options {label: string|nil, read_only: boolean|nil}  `label`: a partition on it;
+---  `read_only`: it is only read
 ---@return jflash.Target
-function M.resolve(dut, name, path, label)
+function M.resolve(dut, name, path, options)
+    local label = options.label
     local device = device_of(dut, path)
     local facts = probe(dut.shell, device)
-    local check = label and check_present or check_usable
-    check(dut, device, facts)
+    local check = options.read_only and check_readable or check_writable
+    if label then
+        check_present(dut, device, facts)
+    else
+        check(dut, device, facts)
+    end
     local target = target_of(device, facts)
     target.name = name
     check_expected(dut, target, dut.board.targets[name] or {})
     if label then
-        target = partition_of(dut, target, label)
+        target = partition_of(dut, target, label, check)
         target.name = name
     end
     describe(target)

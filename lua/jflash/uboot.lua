@@ -257,7 +257,8 @@ function UBoot:frame(command, options)
     return output, status
 end
 
-local function complaint_in(output)
+--- The words in a command's output that say that it failed, or nil.
+function UBoot.complaint(_, output)
     for _, text in ipairs(COMPLAINTS) do
         if output:find(text, 1, true) then
             return text
@@ -273,7 +274,7 @@ local function reason(output)
     local last, before
     for line in output:gmatch("[^\n]*%S[^\n]*") do
         last, before = line, last
-        if complaint_in(line) then
+        if UBoot:complaint(line) then
             break
         end
     end
@@ -289,7 +290,7 @@ M.reason = reason
 function UBoot:run(command, options)
     options = options or {}
     local output, status = self:frame(command, options)
-    local failed = status and status ~= 0 or (status == nil and complaint_in(output) ~= nil)
+    local failed = status and status ~= 0 or (status == nil and self:complaint(output) ~= nil)
     if failed then
         self.console:fail({
             code = "status",

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // jflash.console: a board's serial console, wherever it is.
-#include "bind/bind.h"
+#include "bind/console.h"
 
 #include <string.h>
 #include <unistd.h>
 
+#include "bind/bind.h"
 #include "console/console.h"
 
 #define CONSOLE "jflash.console"
@@ -19,7 +20,7 @@ struct handle {
     struct jf_console *console; // NULL once closed
 };
 
-static struct jf_console *check_console(lua_State *L) {
+struct jf_console *jf_bind_check_console(lua_State *L) {
     struct handle *handle = luaL_checkudata(L, 1, CONSOLE);
     if (!handle->console)
         luaL_error(L, "the console is closed");
@@ -178,7 +179,7 @@ static void push_match_table(lua_State *L, const struct jf_match *match, size_t 
 
 static int console_expect(lua_State *L) {
     static const char *const known[] = {"timeout_s", "fail", NULL};
-    struct jf_console *console = check_console(L);
+    struct jf_console *console = jf_bind_check_console(L);
     if (!lua_istable(L, 2))
         luaL_checktype(L, 2, LUA_TSTRING);
     jf_opt_known(L, 3, known);
@@ -213,7 +214,7 @@ static int console_expect(lua_State *L) {
 
 static int console_send(lua_State *L) {
     static const char *const known[] = {"timeout_s", "cps", NULL};
-    struct jf_console *console = check_console(L);
+    struct jf_console *console = jf_bind_check_console(L);
     size_t len;
     const char *bytes = luaL_checklstring(L, 2, &len);
     jf_opt_known(L, 3, known);
@@ -228,7 +229,7 @@ static int console_send(lua_State *L) {
 }
 
 static int console_send_break(lua_State *L) {
-    struct jf_console *console = check_console(L);
+    struct jf_console *console = jf_bind_check_console(L);
     double ms = luaL_optnumber(L, 2, 250);
     luaL_argcheck(L, ms > 0 && ms <= 60000, 2, "milliseconds, at most 60000");
     struct jf_error err;
@@ -237,12 +238,12 @@ static int console_send_break(lua_State *L) {
 }
 
 static int console_discard(lua_State *L) {
-    jf_console_discard(check_console(L));
+    jf_console_discard(jf_bind_check_console(L));
     return 0;
 }
 
 static int console_tail(lua_State *L) {
-    struct jf_console *console = check_console(L);
+    struct jf_console *console = jf_bind_check_console(L);
     lua_Integer max = luaL_optinteger(L, 2, 2000);
     luaL_argcheck(L, max >= 0, 2, "must not be negative");
     struct jf_buf *text = push_text(L);
@@ -253,7 +254,7 @@ static int console_tail(lua_State *L) {
 }
 
 static int console_pending(lua_State *L) {
-    struct jf_console *console = check_console(L);
+    struct jf_console *console = jf_bind_check_console(L);
     struct jf_buf *text = push_text(L);
     if (!jf_console_pending(console, text))
         return luaL_error(L, "not enough memory");
@@ -262,44 +263,21 @@ static int console_pending(lua_State *L) {
 }
 
 static int console_transcript(lua_State *L) {
-    struct jf_console *console = check_console(L);
+    struct jf_console *console = jf_bind_check_console(L);
     struct jf_error err;
-    return jf_bind_result(L, jf_console_transcript(console, luaL_checkstring(L, 2), &err), &err);
+    const char *path = luaL_optstring(L, 2, NULL);
+    return jf_bind_result(L, jf_console_transcript(console, path, &err), &err);
 }
 
 static int console_echo(lua_State *L) {
-    struct jf_console *console = check_console(L);
+    struct jf_console *console = jf_bind_check_console(L);
     luaL_checktype(L, 2, LUA_TBOOLEAN);
     jf_console_echo(console, lua_toboolean(L, 2) ? STDERR_FILENO : -1);
     return 0;
 }
 
-static int console_attach(lua_State *L) {
-    static const char *const known[] = {"input_fd", "output_fd", "escape", NULL};
-    static const char *const ends[] = {
-        [JF_ATTACH_ESCAPE] = "escape", [JF_ATTACH_EOF] = "eof", [JF_ATTACH_CLOSED] = "closed"};
-    struct jf_console *console = check_console(L);
-    jf_opt_known(L, 2, known);
-    size_t escape_len;
-    const char *escape = jf_opt_string(L, 2, "escape", "\x1d", &escape_len);
-    luaL_argcheck(L, escape_len == 1, 2, "escape is one byte");
-    struct jf_attachment attachment = {
-        .input_fd = (int)opt_range(L, 2, "input_fd", STDIN_FILENO, 0, 1 << 20),
-        .output_fd = (int)opt_range(L, 2, "output_fd", STDOUT_FILENO, 0, 1 << 20),
-        .escape = escape[0],
-    };
-    const struct jf_context *context = jf_bind_context(L);
-    enum jf_attach_end end;
-    struct jf_error err;
-    if (jf_console_attach(console, &attachment, context->terminal, context->cancel, &end, &err) !=
-        JF_OK)
-        return jf_bind_fail(L, &err);
-    lua_pushstring(L, ends[end]);
-    return 1;
-}
-
 static int console_stats(lua_State *L) {
-    struct jf_console_stats stats = jf_console_stats(check_console(L));
+    struct jf_console_stats stats = jf_console_stats(jf_bind_check_console(L));
     lua_createtable(L, 0, 4);
     jf_set_integer(L, "received_bytes", (lua_Integer)stats.received_bytes);
     jf_set_integer(L, "dropped_bytes", (lua_Integer)stats.dropped_bytes);
@@ -320,7 +298,7 @@ static const luaL_Reg methods[] = {
     {"pending", console_pending},
     {"transcript", console_transcript},
     {"echo", console_echo},
-    {"attach", console_attach},
+    {"attach", jf_bind_console_attach},
     {"stats", console_stats},
     {"close", console_close},
     {NULL, NULL},
@@ -335,6 +313,7 @@ int luaopen_jflash_console(lua_State *L) {
     jf_bind_class(L, CONSOLE, methods, meta);
     jf_bind_class(L, MATCH, no_methods, match_meta);
     jf_bind_class(L, TEXT, no_methods, text_meta);
+    jf_bind_add_live(L);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -15,6 +15,7 @@
     X(image)                                                                                       \
     X(job)                                                                                         \
     X(json)                                                                                        \
+    X(line_edit)                                                                                   \
     X(net)                                                                                         \
     X(registry)                                                                                    \
     X(store)                                                                                       \

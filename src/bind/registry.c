@@ -30,11 +30,11 @@ static int registry_parse(lua_State *L) {
         return jf_bind_fail(L, &err);
     jf_reference_text(&reference, text);
     const char *const fields[][2] = {
-        {"kind", kinds[reference.kind]}, {"text", text},         {"host", reference.host},
-        {"name", reference.name},        {"tag", reference.tag}, {"digest", reference.digest},
-        {"path", reference.path},
+        {"kind", kinds[reference.kind]}, {"host", reference.host},     {"name", reference.name},
+        {"tag", reference.tag},          {"digest", reference.digest}, {"path", reference.path},
     };
     lua_createtable(L, 0, 7);
+    jf_set_string(L, "text", text);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         jf_set_string(L, fields[i][0], fields[i][1][0] ? fields[i][1] : NULL);
     return 1;
@@ -99,6 +99,14 @@ static int registry_ask_helper(lua_State *L) {
 static int registry_check_name(lua_State *L) {
     struct jf_error err;
     return jf_bind_result(L, jf_place_check(jf_check_text(L, 1), &err), &err);
+}
+
+static int registry_link(lua_State *L) {
+    const char *from = jf_check_text(L, 1);
+    const char *dir = jf_check_text(L, 2);
+    const char *name = jf_check_text(L, 3);
+    struct jf_error err;
+    return jf_bind_result(L, jf_place_link(from, dir, name, &err), &err);
 }
 
 static int registry_place(lua_State *L) {
@@ -284,6 +292,7 @@ static const luaL_Reg functions[] = {
     {"place", registry_place},
     {"fits", registry_fits},
     {"member", registry_member},
+    {"link", registry_link},
     {"open", registry_open},
     {NULL, NULL},
 };

@@ -110,6 +110,15 @@ static int sys_columns(lua_State *L) {
     return 1;
 }
 
+static int sys_terminal_size(lua_State *L) {
+    struct jf_terminal_size size = jf_terminal_size((int)luaL_checkinteger(L, 1));
+    if (size.columns == 0 || size.rows == 0)
+        return 0;
+    lua_pushinteger(L, size.columns);
+    lua_pushinteger(L, size.rows);
+    return 2;
+}
+
 static int sys_write(lua_State *L) {
     static const char *const options[] = {"timeout_s", NULL};
     int fd = (int)luaL_checkinteger(L, 1);
@@ -154,6 +163,7 @@ static const luaL_Reg functions[] = {
     {"columns", sys_columns},
     {"write", sys_write},
     {"read_line", sys_read_line},
+    {"terminal_size", sys_terminal_size},
     {NULL, NULL},
 };
 

@@ -261,6 +261,7 @@ void jf_console_close(struct jf_console *console) {
         jf_event_raise(&console->wake);
         pthread_join(console->thread, NULL);
     }
+    jf_live_forget(console->live);
     jf_transcript_close(console->transcript);
     jf_stream_close(console->stream);
     jf_event_close(&console->wake);
@@ -310,18 +311,25 @@ bool jf_console_pending(struct jf_console *console, struct jf_buf *out) {
     return ok;
 }
 
-enum jf_code jf_console_transcript(struct jf_console *console, const char *path,
-                                   struct jf_error *err) {
-    struct jf_transcript *transcript;
+static enum jf_code open_transcript(const struct jf_console *console, const char *path,
+                                    struct jf_transcript **ret_transcript, struct jf_error *err) {
     struct jf_error reason;
     enum jf_code code =
-        jf_transcript_open(path, console->name, console->redactor, &transcript, &reason);
-    if (code != JF_OK) {
-        jf_prefix(&reason, "%s", console->name);
-        if (err)
-            *err = reason;
+        jf_transcript_open(path, console->name, console->redactor, ret_transcript, &reason);
+    if (code == JF_OK)
+        return JF_OK;
+    jf_prefix(&reason, "%s", console->name);
+    if (err)
+        *err = reason;
+    return code;
+}
+
+enum jf_code jf_console_transcript(struct jf_console *console, const char *path,
+                                   struct jf_error *err) {
+    struct jf_transcript *transcript = NULL;
+    enum jf_code code = path ? open_transcript(console, path, &transcript, err) : JF_OK;
+    if (code != JF_OK)
         return code;
-    }
     pthread_mutex_lock(&console->state);
     struct jf_transcript *previous = console->transcript;
     console->transcript = transcript;

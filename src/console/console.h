@@ -20,7 +20,6 @@
 #include "console/tty.h"
 
 struct jf_console;
-struct jf_terminal;
 
 #define JF_CONSOLE_MIN_WINDOW 8192
 
@@ -77,7 +76,8 @@ void jf_console_discard(struct jf_console *console);
 bool jf_console_tail(struct jf_console *console, size_t max, struct jf_buf *out);
 bool jf_console_pending(struct jf_console *console, struct jf_buf *out);
 
-// Starts the record of every byte in the file `path`; ends an earlier one.
+// Starts the record of every byte in the file `path`, behind what is in it; ends an
+// earlier one. NULL only ends it.
 enum jf_code jf_console_transcript(struct jf_console *console, const char *path,
                                    struct jf_error *err);
 
@@ -92,20 +92,5 @@ struct jf_console_stats {
     struct jf_error transcript; // its first failure; code JF_OK when there was none
 };
 struct jf_console_stats jf_console_stats(struct jf_console *console);
-
-enum jf_attach_end { JF_ATTACH_ESCAPE, JF_ATTACH_EOF, JF_ATTACH_CLOSED };
-
-struct jf_attachment {
-    int input_fd;
-    int output_fd;
-    char escape; // the byte on the input that ends it
-};
-
-// Makes a live terminal of the two descriptors: raw bytes go both ways until the
-// escape byte, the input's end, the console's end or cancellation. The input is
-// made raw by `terminal` when it is one.
-enum jf_code jf_console_attach(struct jf_console *console, const struct jf_attachment *attachment,
-                               struct jf_terminal *terminal, const struct jf_cancel *cancel,
-                               enum jf_attach_end *ret_end, struct jf_error *err);
 
 #endif

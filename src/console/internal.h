@@ -19,6 +19,7 @@
 
 #include "base/wait.h"
 #include "console/console.h"
+#include "console/live.h"
 #include "console/stream.h"
 #include "console/transcript.h"
 
@@ -32,6 +33,7 @@ struct jf_console {
     bool has_thread;
     struct jf_event wake; // the thread, to look at `claimed` and `closing`
     atomic_bool closing;
+    struct jf_live *live; // NULL: none; the job's thread's
 
     pthread_mutex_t reading; // held by whoever reads the stream
     atomic_bool claimed;     // by the job's thread; written under `reading`

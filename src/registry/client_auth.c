@@ -71,11 +71,13 @@ static bool learn(struct jf_registry *registry, const struct shown *shown,
     bool news = false;
     pthread_mutex_lock(&registry->lock);
     if (challenges.bearer) {
+        // A token that another thread has renewed meanwhile is kept; one that was
+        // fetched for this very request is refused for good.
+        bool latest = shown->token && shown->number == registry->token_number;
         registry->challenges = challenges;
-        // A token that another thread has renewed meanwhile is kept.
-        if (shown->token && shown->number == registry->token_number)
+        if (latest)
             jf_token_free(&registry->token);
-        news = true;
+        news = !(latest && shown->fresh);
     } else if (challenges.basic && !shown->basic && registry->options.credentials.user) {
         registry->challenges = challenges;
         news = true;
@@ -105,8 +107,8 @@ static enum jf_code get_once(struct jf_registry *registry, const struct jf_http_
     return code;
 }
 
-// Without anything, with a token that has been there, with a new one.
-#define ROUNDS 3
+// Without anything, with a token that was there, with a new one, with a newer one.
+#define ROUNDS 4
 
 enum jf_code jf_registry_get(struct jf_registry *registry, const struct jf_http_request *request,
                              const struct jf_http_taker *taker, const struct jf_cancel *cancel,
@@ -117,8 +119,7 @@ enum jf_code jf_registry_get(struct jf_registry *registry, const struct jf_http_
         struct shown shown;
         *ret_outcome = (struct jf_http_outcome){.retry_after_s = -1};
         code = get_once(registry, request, taker, cancel, &shown, ret_outcome, err);
-        // A token that was fetched for this very request is refused for good.
-        again = code == JF_PROTOCOL && !shown.fresh && learn(registry, &shown, ret_outcome);
+        again = code == JF_PROTOCOL && learn(registry, &shown, ret_outcome);
         free(shown.token);
     }
     return code;

@@ -217,15 +217,12 @@ enum jf_code jf_manifest_parse(const char *text, size_t len, const char *content
                                struct jf_error *err) {
     struct jf_manifest manifest = {0};
     json_error_t where;
-    enum jf_code code;
     *ret_manifest = manifest;
-    if (len > JF_MANIFEST_LIMIT) {
-        code = jf_fail(err, JF_LIMIT, "has more than %zu bytes", JF_MANIFEST_LIMIT);
-        return jf_prefix(err, "%s", name);
-    }
+    if (len > JF_MANIFEST_LIMIT)
+        return jf_fail(err, JF_LIMIT, "%s: has more than %zu bytes", name, JF_MANIFEST_LIMIT);
     manifest.root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
-    code = manifest.root ? read_root(&manifest, content_type, err)
-                         : fail_syntax(text, len, &where, err);
+    enum jf_code code = manifest.root ? read_root(&manifest, content_type, err)
+                                      : fail_syntax(text, len, &where, err);
     if (code == JF_OK) {
         *ret_manifest = manifest;
         return JF_OK;

@@ -134,6 +134,10 @@ static enum jf_code copy_content(const struct copy *copy, struct jf_error *err) 
     return code;
 }
 
+static enum jf_code fail_twice(const struct copy *copy, struct jf_error *err) {
+    return jf_fail(err, JF_PROTOCOL, "the file's name \"%s\" is there twice", copy->name);
+}
+
 static enum jf_code copy_into(const struct copy *given, int folder, const char *last,
                               struct jf_error *err) {
     struct copy copy = *given;
@@ -143,9 +147,8 @@ static enum jf_code copy_into(const struct copy *given, int folder, const char *
     copy.to = openat(folder, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
     enum jf_code code;
     if (copy.to < 0) {
-        code = errno == EEXIST
-                   ? jf_fail(err, JF_PROTOCOL, "the file's name \"%s\" is there twice", copy.name)
-                   : jf_fail_errno(err, errno, "%s: cannot make it", copy.name);
+        code = errno == EEXIST ? fail_twice(&copy, err)
+                               : jf_fail_errno(err, errno, "%s: cannot make it", copy.name);
     } else {
         code = copy_content(&copy, err);
         if (close(copy.to) != 0 && code == JF_OK)
@@ -157,21 +160,47 @@ static enum jf_code copy_into(const struct copy *given, int folder, const char *
     return code;
 }
 
-enum jf_code jf_place_copy(const char *from, const char *dir, const char *name, const char *sha256,
-                           const struct jf_cancel *cancel, struct jf_error *err) {
-    const struct copy copy = {-1, -1, from, name, sha256, cancel};
-    enum jf_code code = jf_place_check(name, err);
+// Calls `put` with the open folder that is to hold `name`.
+typedef enum jf_code put_function(const struct copy *copy, int folder, const char *last,
+                                  struct jf_error *err);
+
+static enum jf_code place(const struct copy *copy, const char *dir, put_function *put,
+                          struct jf_error *err) {
+    enum jf_code code = jf_place_check(copy->name, err);
     if (code != JF_OK)
         return code;
-    char *parts = strdup(name);
+    char *parts = strdup(copy->name);
     int folder = -1;
-    const char *last = NULL;
+    const char *last = "";
     if (!parts)
         return jf_fail(err, JF_LIMIT, "not enough memory");
     code = open_parent(dir, parts, &folder, &last, err);
     if (code == JF_OK)
-        code = copy_into(&copy, folder, last, err);
+        code = put(copy, folder, last, err);
     jf_fd_close(&folder);
     free(parts);
     return code;
+}
+
+enum jf_code jf_place_copy(const char *from, const char *dir, const char *name, const char *sha256,
+                           const struct jf_cancel *cancel, struct jf_error *err) {
+    const struct copy copy = {-1, -1, from, name, sha256, cancel};
+    return place(&copy, dir, copy_into, err);
+}
+
+static enum jf_code link_into(const struct copy *copy, int folder, const char *last,
+                              struct jf_error *err) {
+    if (linkat(AT_FDCWD, copy->from_path, folder, last, 0) == 0)
+        return JF_OK;
+    if (errno == EEXIST)
+        return fail_twice(copy, err);
+    if (errno == EXDEV || errno == EPERM || errno == EMLINK || errno == EOPNOTSUPP)
+        return jf_fail(err, JF_UNSUPPORTED, "%s: cannot be linked", copy->name);
+    return jf_fail_errno(err, errno, "%s: cannot make it", copy->name);
+}
+
+enum jf_code jf_place_link(const char *from, const char *dir, const char *name,
+                           struct jf_error *err) {
+    const struct copy copy = {-1, -1, from, name, NULL, NULL};
+    return place(&copy, dir, link_into, err);
 }

@@ -24,4 +24,10 @@ enum jf_code jf_place_check(const char *name, struct jf_error *err);
 enum jf_code jf_place_copy(const char *from, const char *dir, const char *name, const char *sha256,
                            const struct jf_cancel *cancel, struct jf_error *err);
 
+// As jf_place_copy, but the two are one file afterwards, and what is in it is not read:
+// for a file of our own that is known to be right. JF_UNSUPPORTED where that cannot be
+// done (another file system).
+enum jf_code jf_place_link(const char *from, const char *dir, const char *name,
+                           struct jf_error *err);
+
 #endif

@@ -55,8 +55,11 @@ static struct span cut(struct span *from, const char *at) {
 
 static const char *shown(struct span part, char ret[SHOWN_SIZE]) {
     size_t len = part.len < SHOWN_SIZE - 1 ? part.len : SHOWN_SIZE - 1;
-    for (size_t i = 0; i < len; i++)
-        ret[i] = part.start[i] < ' ' || part.start[i] == 0x7f ? '?' : part.start[i];
+    memcpy(ret, part.start, len);
+    for (size_t i = 0; i < len; i++) {
+        if ((ret[i] >= 0 && ret[i] < ' ') || ret[i] == 0x7f)
+            ret[i] = '?';
+    }
     ret[len] = '\0';
     return ret;
 }

@@ -154,6 +154,10 @@ void jf_job_cancel(struct jf_job *job, int signal_number) {
     jf_cancel_request(job->context.cancel, signal_number);
 }
 
+bool jf_job_is_cancelled(const struct jf_job *job) {
+    return jf_cancel_signal(job->context.cancel) != 0;
+}
+
 void jf_job_abandon(struct jf_job *job) {
     jf_terminal_restore(job->context.terminal);
     jf_notes_write(job->context.notes, STDERR_FILENO, "jflash: left on: ");

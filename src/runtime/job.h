@@ -5,6 +5,8 @@
 #ifndef JF_RUNTIME_JOB_H
 #define JF_RUNTIME_JOB_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 struct jf_job;
@@ -19,6 +21,10 @@ int jf_job_done_fd(const struct jf_job *job);
 
 // Asks the job to unwind because of `signal_number`. Safe from any thread.
 void jf_job_cancel(struct jf_job *job, int signal_number);
+
+// Whether it was asked, and has not taken that for the end of one wait only (as an
+// interactive prompt does). Safe from any thread.
+bool jf_job_is_cancelled(const struct jf_job *job);
 
 // For an exit without unwinding: restores the person's terminal and writes what
 // stays on to stderr.

@@ -112,6 +112,10 @@ describe("--dut-fetch", function()
         })
         refused({ name = "finds out that there is nothing", path = "/files/none", status = 3, message = "404" })
         refused({
+            name = "finds that out with wget too", path = "/files/none", options = {},
+            status = 3, message = { "the board cannot fetch http://", "404" }, hint = "is the URL right?",
+        })
+        refused({
             name = "finds out that it is not allowed", folder = "bearer", status = 3, message = "401",
             hint = "--bearer",
         })

@@ -62,6 +62,22 @@ describe("--dry-run", function()
         assert.truthy(result.stdout:find("- (not looked at) to disk", 1, true))
     end)
 
+    it("asks no server, whatever is to be fetched", function()
+        local bench <close> = support.bench()
+        -- Nobody listens there.
+        local place = "http://ann:secret-1@127.0.0.1:9/"
+        for _, method in ipairs({ "shell", "fls" }) do
+            local result = dry(bench, { place .. "a.xz", "--kernel", place .. "k", "--dtb",
+                bench:image("d.dtb", "\xd0\x0d\xfe\xed"), "--method", method })
+            assert_untouched(bench, result, { status = 0, never = { "secret-1" } })
+            for _, text in ipairs({ "127.0.0.1:9/a.xz (not looked at) to disk",
+                "127.0.0.1:9/k to 0x40400000, not fetched", "d.dtb to 0x4a000000, 4 B", "method     " .. method }) do
+                assert(result.stdout:find(text, 1, true), text .. " is not in\n" .. result.stdout)
+            end
+            assert.is_nil(result.stdout:find("secret-1", 1, true))
+        end
+    end)
+
     it("needs no lock, and disturbs no run", function()
         local bench <close> = support.bench({ faults = { { kind = "silence", at = "banner" } } })
         local image = bench:image("disk.img")

@@ -172,6 +172,17 @@ describe("a run's result", function()
         assert.is_nil(support.read(dir .. "/result.json"):find("geheim", 1, true))
         assert.is_nil(report(bench, { dir }):find("geheim", 1, true))
     end)
+
+    it("has an image's URL without what may be secret in it", function()
+        local bench <close> = support.bench()
+        local dir = bench:path("kept")
+        bench:flash({ "http://lab:geheim@127.0.0.1:1/disk.img?sig=verborgen", "--run-dir", dir })
+        for _, name in ipairs({ "result.json", "events.jsonl" }) do
+            local text = support.read(dir .. "/" .. name)
+            assert_has(text, "127.0.0.1:1/disk.img")
+            assert.is_nil(text:find("geheim", 1, true) or text:find("verborgen", 1, true))
+        end
+    end)
 end)
 
 describe("jflash report", function()

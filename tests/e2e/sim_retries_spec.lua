@@ -64,7 +64,7 @@ local ROWS = {
     { "a preflash command that fails", from = "preflash", expected = { 1, 3, 1, 2 },
         prepare = preflash("test -e /tmp/again || { touch /tmp/again; false; }") },
     { "a script that cannot be fetched", from = "write", expected = { 1, 3, 1, 2 },
-        fault = { kind = "connection", action = "refuse", match = "/script" } },
+        fault = { kind = "connection", action = "refuse", match = "/file%-" } },
     { "a download that is cut", from = "write", expected = { 1, 3, 1, 3 },
         fault = { kind = "connection", action = "cut", after_bytes = 1 << 20, match = "/image" } },
     { "a download that stands still", from = "write", expected = { 1, 3, 1, 3 },

@@ -52,7 +52,7 @@ end
 
 M.read, M.write = read, write
 
-local function program()
+function M.program()
     local path = os.getenv("JFLASH_PROGRAM") or "build/asan/jflash"
     return assert(sys.realpath(path))
 end
@@ -163,6 +163,17 @@ end
 local Run = {}
 Run.__index = Run
 
+-- Nothing of the person who runs the tests.
+local function environment(self)
+    return { [MARK] = self.mark, HOME = self.dir, XDG_STATE_HOME = false, XDG_CONFIG_HOME = false,
+        XDG_RUNTIME_DIR = false, XDG_CACHE_HOME = false, JFLASH_PATH = false }
+end
+
+--- Where a terminal of tests/support/terminal.lua runs.
+function Bench:place()
+    return { dir = self.dir, env = environment(self) }
+end
+
 --- Starts jflash with these arguments.
 ---@param args string[]
 ---@param options {stdin: string|nil, env: table|nil, within: string|nil}|nil  a file or fifo for
@@ -174,12 +185,10 @@ function Bench:start(args, options)
     local base = self:path("run" .. self.runs)
     options = options or {}
     local command = ("exec %s \"$0\" \"$@\" <%s"):format(options.within or "", options.stdin or "/dev/null")
-    local argv = { "/bin/sh", "-c", command, program(), table.unpack(args) }
+    local argv = { "/bin/sh", "-c", command, M.program(), table.unpack(args) }
     local process = assert(sys.spawn(argv, {
         cwd = self.dir, stdout = base .. ".out", stderr = base .. ".err",
-        env = merged({ [MARK] = self.mark, HOME = self.dir, XDG_STATE_HOME = false,
-            XDG_CONFIG_HOME = false, XDG_RUNTIME_DIR = false, XDG_CACHE_HOME = false,
-            JFLASH_PATH = false }, options.env or {}),
+        env = merged(environment(self), options.env or {}),
     }))
     local run = setmetatable({ bench = self, process = process, base = base, started = job.now() }, Run)
     return run
@@ -370,7 +379,7 @@ local function parse_failure(stderr)
 end
 
 local TITLES = {
-    [1] = "error", [2] = "configuration error", [3] = "the image cannot be had",
+    [1] = "error", [2] = "configuration error", [3] = "the source cannot be had",
     [4] = "error on this host", [5] = "the board failed", [6] = "the image is refused",
     [129] = "cancelled", [130] = "cancelled", [143] = "cancelled",
 }

@@ -82,7 +82,8 @@ describe("tokens", function()
 
     it("are had with an identity token", function()
         serve(FILES, nil, { auth = { user = "nobody", password = "x", refresh = "sesame/+=" } })
-        local file = scratch:write("auth.json", ('{"auths": {"%s": {"identitytoken": "sesame/+="}}}'):format(server.host))
+        local file = scratch:write("auth.json",
+            ('{"auths": {"%s": {"identitytoken": "sesame/+="}}}'):format(server.host))
         local result = assert(sys.run({ sys.process_exe(sys.pid()), "bundle", "pull", reference(), "--cache-dir",
             puller.cache }, { env = { REGISTRY_AUTH_FILE = file } }))
         assert.equal(0, result.status, result.stderr)

@@ -109,8 +109,10 @@ describe("an open registry", function()
         assert.equal("arm64", read(pulled.path .. "/manifest.yaml"))
         assert.equal(entries[2].digest, pulled.digest)
         assert.equal(whole, pulled.tag_digest)
-        for arch, words in pairs({ riscv64 = "without a manifest for riscv64; its platforms: linux/amd64, linux/arm64/v8",
-            [""] = "which one is meant is not known; its platforms: linux/amd64" }) do
+        for arch, words in pairs({
+            riscv64 = "without a manifest for riscv64; its platforms: linux/amd64, linux/arm64/v8",
+            [""] = "which one is meant is not known; its platforms: linux/amd64",
+        }) do
             local failure = puller:failure(reference, { arch = arch ~= "" and arch or nil })
             assert.equal("config", failure.class)
             assert.truthy(failure.message:find(words, 1, true), failure.message)
@@ -160,7 +162,8 @@ describe("an open registry", function()
         for index, file in ipairs(FILES) do
             layers[index] = blob(file[2], "application/vnd.oci.image.layer.v1.tar", { [registries.TITLE] = file[1] })
         end
-        local config = blob('{"architecture":"arm64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":{}}',
+        local config = blob(json.encode({ architecture = "arm64", os = "linux", config = {},
+            rootfs = { type = "layers", diff_ids = setmetatable({}, json.array) } }),
             "application/vnd.oci.image.config.v1+json")
         local manifest = blob(json.encode({ schemaVersion = 2, mediaType = registries.MANIFEST, config = config,
             layers = layers }), registries.MANIFEST)
@@ -172,7 +175,8 @@ describe("an open registry", function()
             local result = assert(sys.run({ "skopeo", "--policy", policy, ... }))
             assert.equal(0, result.status, result.stderr)
         end
-        skopeo("copy", "--preserve-digests", "--dest-tls-verify=false", "oci:" .. layout .. ":x", ("docker://%s/org/skopeo:1"):format(server.host))
+        skopeo("copy", "--preserve-digests", "--dest-tls-verify=false", "oci:" .. layout .. ":x",
+            ("docker://%s/org/skopeo:1"):format(server.host))
         local pulled <close> = puller:pull(("oci://%s/org/skopeo:1"):format(server.host))
         assert.equal(manifest.digest, pulled.digest)
         check_files(pulled.path)

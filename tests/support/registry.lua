@@ -12,7 +12,7 @@ local sys = require("jflash.sys")
 local M = {}
 
 local START_S = 20
-local STAND_IN = arg[0]:match("^(.*)tests/busted%.lua$") .. "tests/support/registry_stand_in.py"
+local STAND_IN = (arg[0]:match("^(.*)tests/") or "") .. "tests/support/registry_stand_in.py"
 
 M.MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 M.INDEX = "application/vnd.oci.image.index.v1+json"
@@ -104,10 +104,9 @@ function Registry:curl(path, ...)
     return assert(sys.run(argv, { timeout_s = 30 })).stdout
 end
 
---- Puts a blob there; returns its descriptor.
-function Registry:put_blob(repository, bytes, media_type, annotations)
-    local digest = "sha256:" .. image.sha256(bytes)
-    local file = self.scratch:write("blob-to-put", bytes)
+--- Puts a file there as a blob; returns its descriptor.
+function Registry:put_file(repository, file, sha256, media_type, annotations)
+    local digest = "sha256:" .. sha256
     -- A single POST is optional in the specification; POST and PUT are not.
     local headers = self.scratch:file("put.headers")
     local started = self:curl(("/v2/%s/blobs/uploads/"):format(repository), "-X", "POST", "-D", headers)
@@ -118,8 +117,14 @@ function Registry:put_blob(repository, bytes, media_type, annotations)
     local status = self:curl(path .. joint .. "digest=" .. digest, "-X", "PUT", "-H",
         "Content-Type: application/octet-stream", "--data-binary", "@" .. file)
     assert(status == "201", "the registry refuses the blob: " .. status)
-    return { mediaType = media_type or "application/octet-stream", digest = digest, size = #bytes,
-        annotations = annotations }
+    return { mediaType = media_type or "application/octet-stream", digest = digest,
+        size = assert(sys.stat(file)).size, annotations = annotations }
+end
+
+--- Puts a blob there; returns its descriptor.
+function Registry:put_blob(repository, bytes, media_type, annotations)
+    return self:put_file(repository, self.scratch:write("blob-to-put", bytes), image.sha256(bytes), media_type,
+        annotations)
 end
 
 --- Puts a manifest there, as text or as a table; returns its digest and text.

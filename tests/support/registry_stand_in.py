@@ -10,8 +10,9 @@
 #   {"auth": {"uses": N, "expires_in": S, "user": U, "password": P, "refresh": T,
 #             "realm": URL, "deny": STATUS},
 #    "rules": [{"path": "/v2/…", "file": NAME, "type": MEDIA_TYPE, …}]}
-# With "auth", a path below /v2/ wants a token, which is good for N requests; /token
-# gives the next one ("t1", "t2", …) to whom has the password or the refresh token.
+# With "auth", a path below /v2/ wants a token: the latest one, which is good for N
+# requests; without "uses" any. /token gives the next one ("t1", "t2", …) to whom has
+# the password or the refresh token.
 # The first rule of a path that is not used up (`times`) counts:
 #   file, zeros=N       the content; digest=TEXT: Docker-Content-Digest
 #   status=S, headers   instead of 200
@@ -103,6 +104,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def has_token(self, auth):
         with lock:
+            if "uses" not in auth:  # any that was given
+                given = ["Bearer t%d" % number for number in range(1, tokens["number"] + 1)]
+                return self.headers.get("Authorization") in given
             if self.headers.get("Authorization") != "Bearer t%d" % tokens["number"] or tokens["uses"] == 0:
                 return False
             tokens["uses"] -= 1

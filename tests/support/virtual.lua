@@ -77,6 +77,22 @@ function Bench:jflash(arguments)
     }))
 end
 
+--- Runs `jflash COMMAND` with a file for its input.
+---@param command string
+---@param input string
+function Bench:shell(command, input)
+    local argv = { "sh", "-c", 'exec "$0" "$@" <' .. input }
+    return assert(sys.run(table.move(command_line(self, { command }), 1, 100, 4, argv), {
+        timeout_s = RUN_S,
+        env = environment(self),
+    }))
+end
+
+--- Where a terminal of tests/support/terminal.lua runs.
+function Bench:place()
+    return { dir = self.dir, env = environment(self) }
+end
+
 --- Starts `jflash ARGUMENTS` and returns the process; its stderr goes to a file.
 ---@param arguments string[]
 ---@return table process, string log

@@ -1,18 +1,16 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local bundles = require("jflash.bundle")
+local checks = require("jflash.cli.bundle_check")
 local caches = require("jflash.cache")
 local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
 local json = require("jflash.json")
 local log = require("jflash.log")
-local manifests = require("jflash.manifest")
 local oci = require("jflash.oci.bundle")
 local options = require("jflash.cli.options")
-local references = require("jflash.oci.reference")
 local settings = require("jflash.oci.settings")
 local show = require("jflash.oci.show")
-local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
 
 local M = {}
@@ -25,14 +23,15 @@ list    shows the bundles in the cache
 pull    fetches a bundle into the cache, or into the folder TO
 
 Examples:
-  jflash bundle check bundles/qemu-arm64
+  jflash bundle check build/bundles/qemu-arm64
+  jflash bundle check --manifest manifest-fit.yaml qemu-arm64
   jflash bundle pull quay.io/org/bundle:1 --lock
   jflash bundle inspect oci://quay.io/org/bundle:1 --format json]]
 
 function M.define(command)
     command:argument("action"):choices({ "check", "inspect", "list", "pull" })
-    command:argument("bundle", "The bundle: a folder, a manifest alone (check), or a reference to "
-        .. "a registry."):argname("BUNDLE"):args("?")
+    command:argument("bundle", "The bundle: a folder, its name, a manifest alone (check), or a "
+        .. "registry's reference."):argname("BUNDLE"):args("?")
     command:argument("to", "pull: the folder to make."):argname("TO"):args("?")
     command:option("--manifest", "The manifest's name inside the folder.")
         :argname("NAME"):default("manifest.yaml")
@@ -63,51 +62,13 @@ local function place(values)
     return settings.settle(fetch, values, board), board
 end
 
-local function is_reference(values)
-    return references.is_one(values.bundle) and not sys.stat(values.bundle)
-end
-
-local function check_folder(dir, name)
-    local bundle = bundles.open(dir, { manifest = name, strict = true })
-    bundle:check()
-    log.info("%s: bundle %s is sound", dir, bundle.manifest.name)
-end
-
--- Without a folder around it a manifest proves nothing of the files that it names.
-local function say_alone(manifest, why)
-    local names = {}
-    for _, file in ipairs(manifest:all_files()) do
-        names[#names + 1] = file.file
-    end
-    log.info("%s: manifest %s is sound; %s: %s", manifest.source, manifest.name, why,
-        table.concat(names, ", "))
-end
-
--- The text of a manifest in the program: that of a bundle which has not been built.
-local function stock_manifest(bundle, name)
-    local file = ("bundles/%s/%s"):format(bundle, name)
-    local text = runtime.embedded(file)
-    return text and manifests.parse(text, "@builtin/" .. file, { strict = true })
-end
-
-local function check_reference(values)
-    local pulled <close> = oci.pull(values.bundle, place(values))
-    return check_folder(pulled.path, values.manifest)
-end
-
 local function check(values)
-    local info = sys.stat(values.bundle)
-    if is_reference(values) then
-        return check_reference(values)
-    elseif info and info.type == "file" then
-        return say_alone(manifests.load(values.bundle, { strict = true }), "not looked for")
+    if bundles.is_remote(values.bundle) then
+        local pulled <close> = oci.pull(values.bundle, place(values))
+        checks.folder(pulled.path, values.manifest)
+    else
+        checks.place(values.bundle, values.manifest)
     end
-    local dir = bundles.lookup(values.bundle)
-    local stock = not dir and stock_manifest(values.bundle, values.manifest)
-    if stock then
-        return say_alone(stock, ("bundles/%s/build.sh makes, and has not made here"):format(values.bundle))
-    end
-    return check_folder(dir or bundles.find(values.bundle), values.manifest)
 end
 
 local function print_fields(values, fields, text)
@@ -115,7 +76,7 @@ local function print_fields(values, fields, text)
 end
 
 local function inspect(values)
-    if is_reference(values) then
+    if bundles.is_remote(values.bundle) then
         print_fields(values, show.reference(oci.look_up(values.bundle, place(values))), show.reference_text)
     else
         local bundle = bundles.open(bundles.find(values.bundle), { manifest = values.manifest })

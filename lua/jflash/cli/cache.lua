@@ -18,7 +18,7 @@ digest and removes what is damaged (exit status 4 when there was something). Wha
 another run uses stays.]]
 
 local function size(text)
-    local value, message = scalar.size(text)
+    local value, message = scalar.size(text, nil, {})
     return value, message and ("'%s' is not %s"):format(text, message)
 end
 

@@ -13,11 +13,12 @@ function M.define(command)
     options.wait(command)
     command:option("--run-dir", "Keep a transcript in this folder."):argname("DIR")
     options.output(command)
-    command:epilog("Ctrl-] ends it; the board stays as it is.")
+    command:epilog("Ctrl-] (console.escape_key) opens a menu: power, break, log, Lua prompt, quit. "
+        .. "The board stays as it is.")
 end
 
 local endings = {
-    escape = "left the console; the board stays as it is",
+    quit = "left the console; the board stays as it is",
     closed = "the console hung up",
     eof = "standard input ended",
 }
@@ -43,10 +44,9 @@ function M.run(values)
     end
     check_on(dut)
     dut:open_console()
-    log.info("console of %s; Ctrl-] ends it", board.name)
-    local why = dut.console:attach()
+    local why = dut:attach()
     log.raw("\n")
-    log.info("%s", endings[why] or why)
+    log.info("%s", endings[why])
     return 0
 end
 

@@ -9,6 +9,7 @@ local log = require("jflash.log")
 local manifest = require("jflash.manifest")
 local oci_images = require("jflash.oci.image")
 local options = require("jflash.cli.options")
+local parts = require("jflash.cli.parts")
 local plans = require("jflash.plan")
 local runner = require("jflash.runner")
 local sys = require("jflash.sys")
@@ -61,25 +62,12 @@ local function settle_checksum(values)
     return digest
 end
 
--- IMAGE for a whole device, or what -t names, PART:FILE each.
+local WORDS = { name = "IMAGE", what = "image", example = "flash IMAGE" }
+
 local function settle_pieces(values)
-    if #values.part == 0 then
-        if not values.image then
-            refuse("no image was named", "jflash flash IMAGE, or -t PART:FILE for a partition")
-        end
-        return { { image = values.image } }
-    elseif values.image then
-        refuse("IMAGE and -t exclude each other", "-t takes its file behind the colon")
-    elseif #values.part > 1 and (values.os_image_checksum or values.os_image_checksum_file) then
+    local pieces = parts.settle(values.image, values.part, WORDS)
+    if #pieces > 1 and (values.os_image_checksum or values.os_image_checksum_file) then
         refuse("--os-image-checksum is for one image", "each image is hashed and compared anyway")
-    end
-    local pieces = {}
-    for index, text in ipairs(values.part) do
-        local part, image = text:match("^([^:]+):(.+)$")
-        if not part then
-            refuse(("-t %s: expected PART:FILE"):format(text), "as in -t boot:boot.img.xz")
-        end
-        pieces[index] = { part = part, image = image }
     end
     return pieces
 end
@@ -117,40 +105,26 @@ end
 
 -- What the command line says, else the board's configuration.
 local function settle(values, pieces, fetch, board)
-    if values.power_off and values.no_power_off then
-        refuse("--power-off and --no-power-off exclude each other")
-    end
     if values.dut_fetch and values.force_exporter_http then
         refuse("--dut-fetch and --force-exporter-http exclude each other")
     end
     check_method(values)
     check_pattern(values, pieces)
-    return {
-        pieces = pieces,
-        method = values.method,
-        dut_fetch = values.dut_fetch,
-        fls = { version = values.fls_version, binary_url = values.fls_binary_url, sha256 = values.fls_sha256 },
-        preflash = values.preflash,
-        target = values.target,
-        variant = values.variant,
-        kernel = values.kernel,
-        initram = values.initram,
-        dtb = values.dtb,
-        bundle = values.force_flash_bundle,
-        allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
-        os_image_checksum = settle_checksum(values),
-        fetch = fetch,
-        plain_http = values.plain_http,
-        offline = values.offline,
-        file_pattern = values.file_pattern,
-        format = values.format,
-        retries = values.retries or board.retries,
-        verify = not values.no_verify,
-        power_off = not values.no_power_off,
-        console_debug = values.console_debug,
-        run_dir = values.run_dir,
-        wait_s = values.wait,
+    local settled = options.of_run(values, board)
+    settled.pieces = pieces
+    settled.method = values.method
+    settled.dut_fetch = values.dut_fetch
+    settled.fls = {
+        version = values.fls_version, binary_url = values.fls_binary_url, sha256 = values.fls_sha256,
     }
+    settled.preflash = values.preflash
+    settled.target = values.target
+    settled.os_image_checksum = settle_checksum(values)
+    settled.fetch = fetch
+    settled.file_pattern = values.file_pattern
+    settled.format = values.format
+    settled.verify = not values.no_verify
+    return settled
 end
 
 -- Prints what would be done.
@@ -178,12 +152,7 @@ function M.run(values, recipe)
         return show_plan(recipe, board, settled)
     end
     local report = runner.run(recipe, board, settled)
-    if log.is_json() then
-        log.event(board.name .. ": " .. report:result(), report:fields())
-    else
-        log.record(board.name .. ": " .. report:result(), report:fields())
-        log.raw(report:summary(board.name))
-    end
+    parts.tell(board, report)
     return 0
 end
 

@@ -18,9 +18,13 @@ local M = {}
 -- is asked for: most of the start-up time would go into the others.
 local COMMANDS = {
     { "flash", "Flash an image onto a board's storage." },
+    { "dump", "Read a board's storage into a file." },
     { "run", "Run a Lua script, or a recipe with the options of flash." },
     { "report", "Show what a run did, from the folder that it left." },
     { "console", "A live terminal on a board's console." },
+    { "bootloader-shell", "A board's U-Boot: its prompt, or one command." },
+    { "busybox-shell", "A board's flasher system: its shell, or one command." },
+    { "repl", "Lua at a prompt, with the board as dut." },
     { "power", "Switch a board's power on or off, or read it." },
     { "boards", "List the boards that are configured or built in." },
     { "config", "Explain every key of a configuration, and list all that is wrong." },
@@ -212,7 +216,7 @@ end
 local titles = {
     bug = "error",
     config = "configuration error",
-    source = "the image cannot be had",
+    source = "the source cannot be had",
     host = "error on this host",
     board = "the board failed",
     image = "the image is refused",

@@ -2,6 +2,8 @@
 --
 -- Options that several commands share, so that they are spelt and explained once.
 
+local errors = require("jflash.errors")
+
 local M = {}
 
 local function whole_number(text)
@@ -12,7 +14,8 @@ local function whole_number(text)
     return number
 end
 
-local function seconds(text)
+--- A number of seconds, for convert.
+function M.seconds(text)
     local number = tonumber(text)
     if not number or number < 0 then
         return nil, ("'%s' is not a number of seconds"):format(text)
@@ -95,7 +98,7 @@ end
 --- How long to wait for a board that another run uses.
 function M.wait(command)
     command:option("--wait", "Wait up to S seconds for a board that is in use.")
-        :argname("S"):convert(seconds):default("0"):show_default(false)
+        :argname("S"):convert(M.seconds):default("0"):show_default(false)
 end
 
 --- Whom to trust.
@@ -105,9 +108,8 @@ function M.trust(command)
     command:flag("-k --insecure-tls", "Believe any certificate.")
 end
 
---- Whom to trust and what to send where images are fetched; see jflash.credentials.
+--- What to send where images are fetched; see jflash.credentials.
 function M.credentials(command)
-    M.trust(command)
     command:option("--header", "Send this header when an image is fetched (repeatable); @FILE "
         .. "reads them from a file."):argname("'NAME: VALUE'"):count("*"):init({})
     command:option("--bearer", "Send this token (better: --bearer-file, or JFLASH_BEARER in the "
@@ -163,6 +165,51 @@ function M.boot_files(command)
     command:option("--dtb", "Your own device tree blob, as --kernel."):argname("FILE")
 end
 
+--- What every command takes that boots the flasher, in the order of help.
+function M.boot(command)
+    M.boot_files(command)
+    command:option("--force-flash-bundle", "Another bundle for this run: a folder, or a registry's "
+        .. "reference (oci://HOST/NAME:TAG)."):argname("REF")
+    M.trust(command)
+    M.registry(command)
+    command:option("--retries", "Tries after the first, for what can pass by itself (default: the "
+        .. "board's, 3)."):argname("N"):convert(whole_number)
+    command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
+        .. "host.")
+    command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
+    command:flag("--no-power-off", "Leave the board running.")
+    command:flag("--console-debug", "Show the board's console on stderr.")
+    command:option("--run-dir", "The folder for this run's transcript, log and result (default: a "
+        .. "new one under ~/.local/state/jflash/runs)."):argname("DIR")
+    M.wait(command)
+    M.output(command)
+end
+
+--- What M.boot was given, as jflash.dut takes it. Raises when it excludes itself.
+---@return table
+function M.of_run(values, board)
+    if values.power_off and values.no_power_off then
+        errors.raise({ class = "config", code = "usage",
+            message = "--power-off and --no-power-off exclude each other" })
+    end
+    return {
+        variant = values.variant,
+        kernel = values.kernel,
+        initram = values.initram,
+        dtb = values.dtb,
+        bundle = values.force_flash_bundle,
+        fetch = { headers = {}, cacert = values.cacert or board.cacert, insecure = values.insecure_tls },
+        plain_http = values.plain_http,
+        offline = values.offline,
+        allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
+        retries = values.retries or board.retries,
+        power_off = not values.no_power_off,
+        console_debug = values.console_debug,
+        run_dir = values.run_dir,
+        wait_s = values.wait,
+    }
+end
+
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
     command:argument("image", "The image: a file, a URL (http, https, oci), or - for standard input; "
@@ -172,12 +219,8 @@ function M.flash(command)
         .. "manifest (repeatable: all in one boot; instead of IMAGE)."):argname("PART:FILE")
         :count("*"):init({})
     command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
-    M.boot_files(command)
-    command:option("--force-flash-bundle", "Another bundle for this run: a folder, or a registry's "
-        .. "reference (oci://HOST/NAME:TAG)."):argname("REF")
     M.checksum(command)
     M.credentials(command)
-    M.registry(command)
     command:option("--file-pattern", "Of an image in a registry: which file of it, by its name, as *.img.xz "
         .. "(needed when there are several)."):argname("GLOB")
     command:flag("--dut-fetch", "Let the board fetch the image from its URL by itself; it is hashed "
@@ -186,8 +229,6 @@ function M.flash(command)
         .. "anyway.")
     command:option("--format", "Take IMAGE for this format whatever its content says; raw writes "
         .. "it as it is."):choices({ "raw", "xz", "gzip", "zstd", "bzip2", "lz4" })
-    command:option("--retries", "Tries after the first, for what can pass by itself (default: the "
-        .. "board's, 3)."):argname("N"):convert(whole_number)
     command:option("--method", "How to write: shell (the default) needs a busybox on the board; fls "
         .. "runs the program of that name there."):choices(require("jflash.write").names)
     command:option("--fls-version", "The release of fls to run (default: "
@@ -199,17 +240,23 @@ function M.flash(command)
     command:flag("--preflash", "Run the bundle's preflash commands for partitions too: they wipe "
         .. "partition tables.")
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")
-    command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
-        .. "host.")
-    command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
-    command:flag("--no-power-off", "Leave the board running.")
-    command:flag("--console-debug", "Show the board's console on stderr.")
     command:flag("--dry-run", "Print what would be done, and do nothing: arguments, bundle and local "
         .. "images are checked.")
-    command:option("--run-dir", "The folder for this run's transcript and log (default: a new one "
-        .. "under ~/.local/state/jflash/runs)."):argname("DIR")
-    M.wait(command)
-    M.output(command)
+    M.boot(command)
+end
+
+--- Everything that `dump` takes.
+function M.dump(command)
+    command:argument("file", "The file; one that ends in .xz, .zst or .gz is compressed."):argname("FILE")
+        :args("?")
+    M.board(command)
+    command:option("-t --part", "Read a partition, by its label, or a target of the manifest into "
+        .. "FILE (repeatable: all in one boot; instead of FILE)."):argname("PART:FILE")
+        :count("*"):init({})
+    command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
+    command:flag("--force", "Replace FILE when it exists, and begin anew where an earlier dump "
+        .. "left FILE.part.")
+    M.boot(command)
 end
 
 return M

@@ -41,17 +41,21 @@ Console.__index = Console
 ---@param name string  for messages
 ---@return jflash.dut.Console closed; see Console:open
 function M.new(config, name)
-    return setmetatable({ config = config, name = name, phase_name = "quiet" }, Console)
+    return setmetatable({
+        config = config,
+        name = name,
+        phase_name = "quiet",
+        -- Called behind each opening, before the board can say anything.
+        on_open = function() end,
+    }, Console)
 end
 
 --- Connects, or connects again after the board's console has moved.
----@param where string|nil     an address that replaces the configured one
----@param transcript string|nil file that gets every byte, with times
-function Console:open(where, transcript)
+---@param where string|nil  an address that replaces the configured one
+function Console:open(where)
     self:close()
     where = where or self.config.device
     self.where = where
-    self.transcript_path = transcript or self.transcript_path
     local hint = "is it the right console? jflash console shows it live"
     self.raw = errors.check("host", consoles.open(where, {
         name = self.name,
@@ -63,12 +67,20 @@ function Console:open(where, transcript)
         hupcl = not self.config.disable_hupcl,
         timeout_s = 10,
     }))
-    if self.transcript_path then
-        errors.check("host", self.raw:transcript(self.transcript_path))
-    end
+    self:record(self.transcript_path)
     self.raw:echo(self.debug or false)
     self.is_lost = false
     self.hint = hint
+    self.on_open()
+end
+
+--- Keeps every byte in a file, with times, also over the next openings.
+---@param path string|nil  nil ends it
+function Console:record(path)
+    self.transcript_path = path
+    if self.raw then
+        errors.check("host", self.raw:transcript(path))
+    end
 end
 
 --- Whether what the board says is shown on stderr as well.
@@ -84,6 +96,15 @@ end
 function Console:phase(name)
     assert(phases[name], "no such phase")
     self.phase_name = name
+end
+
+-- The open console.
+local function opened(self)
+    if not self.raw then
+        errors.raise({ class = "host", code = "closed", message = self.name .. ": the console is not open",
+            hint = "dut:power_on(), dut:power_cycle() and dut:open_console() open it" })
+    end
+    return self.raw
 end
 
 --- The board's last lines, for people.
@@ -134,7 +155,7 @@ end
 function Console:try_expect(patterns, options)
     options = options or {}
     local fail = options.fail or phases[self.phase_name]
-    local match, message, code = self.raw:expect(patterns, {
+    local match, message, code = opened(self):expect(patterns, {
         timeout_s = options.timeout_s or 30,
         fail = fail,
     })
@@ -160,11 +181,18 @@ function Console:watch(seconds)
     end
 end
 
+--- How many bytes went over the line so far, both ways.
+---@return integer
+function Console:traffic()
+    local stats = opened(self):stats()
+    return stats.sent_bytes + stats.received_bytes
+end
+
 ---@param text string
 ---@param options {cps: number|nil, timeout_s: number|nil}|nil
 function Console:send(text, options)
     options = options or {}
-    local ok, message, code = self.raw:send(text, {
+    local ok, message, code = opened(self):send(text, {
         cps = options.cps or self.config.cps,
         timeout_s = options.timeout_s or 10 + #text / 100,
     })
@@ -175,31 +203,49 @@ end
 
 --- Forgets what was received: the next expect sees only what comes now.
 function Console:discard()
-    self.raw:discard()
+    opened(self):discard()
 end
 
 --- Cleaned text that no expect has consumed.
 ---@return string
 function Console:pending()
-    return self.raw:pending()
+    return opened(self):pending()
 end
 
 --- The last text received.
 ---@param max_bytes integer
 ---@return string
 function Console:tail(max_bytes)
-    return self.raw:tail(max_bytes)
+    return opened(self):tail(max_bytes)
 end
 
---- A live terminal until the escape key (Ctrl-]) or a hang-up.
+--- The byte of the escape key.
+---@return string
+function Console:escape_byte()
+    local letter = self.config.escape_key:match("^%^(.)$")
+    return letter and string.char(letter:upper():byte() & 0x1f) or self.config.escape_key
+end
+
+--- The live terminal of jflash.console, to be closed: see jflash.live for one with
+--- a menu.
+function Console:live()
+    return (errors.check("host", opened(self):attach({ escape = self:escape_byte() })))
+end
+
+--- A live terminal until the escape key, the input's end or a hang-up.
 ---@return string why "escape", "closed" or "eof"
-function Console:attach(options)
-    return errors.check("host", self.raw:attach(options or {}))
+function Console:attach()
+    local live <close> = self:live()
+    local why
+    repeat
+        why = errors.check("host", live:run())
+    until why ~= "resized"
+    return why
 end
 
 ---@param duration_ms integer|nil
 function Console:send_break(duration_ms)
-    errors.check("board", self.raw:send_break(duration_ms or 250))
+    errors.check("board", opened(self):send_break(duration_ms or 250))
 end
 
 function Console:close()

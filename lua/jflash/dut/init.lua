@@ -43,13 +43,47 @@ local function console_name(board)
     return device == "power" and board.name or device:match("[^/]+$")
 end
 
+local function with_defaults(options, board)
+    local complete = { power_off = true, verify = true, retries = board.retries }
+    for key, value in pairs(options) do
+        complete[key] = value
+    end
+    return complete
+end
+
+-- From here on the power is ours to switch off again, whatever happens.
+local function take_power(self)
+    if self.power_taken then
+        return
+    end
+    self.power_taken = true
+    self.report.power = "on"
+    job.note("power", "power of board " .. self.name)
+    if self.options.power_off then
+        self.power_off_due = self.scope:defer("switch the power off", function()
+            self.report.power = "unknown"
+            self.power:off()
+            log.info("power off")
+        end)
+    end
+end
+
+local function release_power(self)
+    self.power_taken = false
+    self.report.power = "off"
+    self.shell = nil
+    job.note("power", nil)
+    self.scope:cancel(self.power_off_due)
+end
+
 --- Takes the board: its lock (not for a dry run), its power driver, its console (not
 --- yet opened).
 ---@param board table   see jflash.config
----@param options table power_off, retries, wait_s, console_debug, run_dir: see cli/flash.lua
+---@param options table|nil power_off, retries, wait_s, console_debug, run_dir: see cli/flash.lua
 ---@param report jflash.Report|nil  nil makes a new one
 ---@return jflash.Dut to be closed: `local dut <close> = duts.new(board, options)`
 function M.new(board, options, report)
+    options = with_defaults(options or {}, board)
     local self = setmetatable({
         name = board.name,
         board = board,
@@ -57,9 +91,12 @@ function M.new(board, options, report)
         log = log,
         report = report or reports.new(),
         own_files = {},
+        pieces = {},
         scope = scopes.new(),
     }, Dut)
     self.power = powers.open(board.power, { name = board.name, warn = log.warn })
+    self.power.before_on = function() take_power(self) end
+    self.power.after_off = function() release_power(self) end
     if not options.dry_run then
         self.scope:own(lock.take(lock.board_name(board, self.power), {
             wait_s = options.wait_s,
@@ -77,7 +114,15 @@ end
 ---@param run jflash.dut.Run|nil  nil makes a new one
 function Dut:start_run(run)
     self.run = run or runs.new(self.options.run_dir, self.name)
+    self.console:record(self.run:file("console.log"))
     log.info("run folder %s", self.run.path)
+end
+
+--- Makes the run's folder where none was made: for scripts and the Lua prompt.
+function Dut:need_run()
+    if not self.run then
+        self:start_run()
+    end
 end
 
 --- Opens the console where it is now.
@@ -86,32 +131,29 @@ function Dut:open_console()
     if device == "power" then
         device = self.power:console_address()
     end
-    self.console:open(device, self.run and self.run:file("console.log"))
+    self.console:open(device)
 end
 
--- From here on the power is ours to switch off again, whatever happens.
-local function take_power(self)
-    if self.power_taken then
-        return
+--- Switches the power on, with the console open before the board can say its first
+--- word, and off again at the end.
+function Dut:power_on()
+    if self.power.console_moves and self.power:state() ~= "on" then
+        self.power:prepare()
+        self:open_console()
+    elseif self.console.is_lost or not self.console.raw then
+        self:open_console()
     end
-    self.power_taken = true
-    self.report.power = "on"
-    job.note("power", "power of board " .. self.name)
-    if self.options.power_off then
-        self.scope:defer("switch the power off", function()
-            self.report.power = "unknown"
-            self.power:off()
-            self.report.power = "off"
-            job.note("power", nil)
-            log.info("power off")
-        end)
-    end
+    self.power:on()
+end
+
+--- Switches the power off; then there is nothing to switch off at the end.
+function Dut:power_off()
+    self.power:off()
 end
 
 --- Switches the power off and on again, with the console open before the board
 --- can say its first word, and forgets what was said before the cut.
 function Dut:power_cycle()
-    take_power(self)
     self.console:phase("quiet")
     self.shell = nil
     if not self.power.console_moves and (self.console.is_lost or not self.console.raw) then
@@ -125,6 +167,48 @@ function Dut:power_cycle()
         end
         self.console:discard()
     end)
+end
+
+--- Flashes an image with the board's recipe; raises unless it was written.
+---@param image string  a file
+---@param options {target: string|nil, partition: string|nil, verify: boolean|nil, format: string|nil}|nil
+---  partition is a label, or a target's name
+---@return jflash.Report
+function Dut:flash(image, options)
+    options = options or {}
+    local outer = self.options
+    local _ <close> = setmetatable({}, { __close = function() self.options = outer end })
+    self.options = setmetatable({
+        pieces = { { image = image, part = options.partition } },
+        target = options.target,
+        verify = options.verify,
+        format = options.format,
+    }, { __index = outer })
+    self.report, self.pieces = reports.new(), {}
+    self:need_run()
+    require("jflash.recipe.choice").choose(nil, self.board, self.options):run(self)
+    return self.report
+end
+
+--- Brings the board to U-Boot's prompt.
+---@return jflash.Session to be closed: `local sh <close> = dut:bootloader_shell()`
+function Dut:bootloader_shell()
+    return require("jflash.session").open(self, "bootloader")
+end
+
+--- Brings the board to its flasher's shell.
+---@return jflash.Session to be closed: `local sh <close> = dut:busybox_shell()`
+function Dut:busybox_shell()
+    return require("jflash.session").open(self, "busybox")
+end
+
+--- A live terminal with the menu of the escape key, on the board as it is.
+---@return string why  "quit", "closed" (the console hung up) or "eof" (the input ended)
+function Dut:attach()
+    if not self.console.raw or self.console.is_lost then
+        self:open_console()
+    end
+    return require("jflash.live").run(self)
 end
 
 --- A kernel of one's own instead of the bundle's, from the next `load` on; its

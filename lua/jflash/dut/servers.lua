@@ -20,6 +20,15 @@ local TFTP_PORT = 69
 -- Addresses tried for a board that gets a random one of the loopback network.
 local LOOPBACK_TRIES = 8
 
+local function raise_no_address()
+    errors.raise({
+        class = "config",
+        code = "network",
+        message = "the board has no address, so it can fetch nothing",
+        hint = "network.method: dhcp or static gives it one",
+    })
+end
+
 -- The address of this host that the board is told.
 local function board_host(config, listening, board_address)
     if config.board_host then
@@ -27,6 +36,9 @@ local function board_host(config, listening, board_address)
     end
     if listening ~= ANY then
         return listening
+    end
+    if not board_address then
+        raise_no_address()
     end
     return (errors.check("host", net.address_towards(board_address)))
 end
@@ -84,8 +96,27 @@ end
 ---@param content table  {file=} or {bytes=} or {stream=}, see jflash.http
 ---@return {name: string, url: string}
 function Http:offer(name, content)
+    if not self.base then
+        raise_no_address()
+    end
     local path = errors.check("host", self.server:add(name, content))
     return setmetatable({ name = name, url = self.base .. path, http = self }, Offer)
+end
+
+--- Takes one upload of a name into a file, until it is withdrawn.
+---@param name string
+---@param content {file: string, limit_bytes: integer}
+---@return {name: string, url: string}
+function Http:receive(name, content)
+    local path = errors.check("host", self.server:receive(name, content))
+    return setmetatable({ name = name, url = self.base .. path, http = self }, Offer)
+end
+
+--- What an upload brought; nil while it is not complete.
+---@param name string
+---@return {bytes: integer, sha256: string}|nil
+function Http:received(name)
+    return self.server:received(name)
 end
 
 ---@param name string
@@ -253,6 +284,20 @@ function Tftp:open(board_address, wait_s)
         server:only(board_address)
     end
     return self
+end
+
+--- Tells U-Boot what it must know of the server; variables that it does not know do
+--- no harm.
+---@param uboot jflash.UBoot
+function Tftp:introduce(uboot)
+    uboot:setenv("serverip", self.host)
+    uboot:setenv("tftpwindowsize", tostring(self.windowsize))
+    if self.config.blksize then
+        uboot:setenv("tftpblocksize", tostring(self.config.blksize))
+    end
+    if self.board_port ~= TFTP_PORT then
+        uboot:setenv("tftpdstp", tostring(self.board_port))
+    end
 end
 
 ---@param name string

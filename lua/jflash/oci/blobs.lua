@@ -63,9 +63,9 @@ local function start(repository, one)
 end
 
 -- Begins with one that is not in the cache; nil when it turned out to be there.
-local function begin(repository, descriptor, held)
+local function begin(repository, descriptor, held, meanwhile)
     local cache = repository.cache
-    local claim = cache:claim(descriptor.digest, descriptor.digest)
+    local claim = cache:claim(descriptor.digest, descriptor.digest, meanwhile)
     local blob = find(cache, descriptor) -- another run may have brought it meanwhile
     if blob then
         claim:close()
@@ -113,7 +113,9 @@ local function finish(repository, one, held)
     elseif not result then
         fail(repository, one, message, code, errno)
     end
-    held[one.descriptor.digest] = one.claim:store(result)
+    local blob = one.claim:store(result)
+    blob.is_proven = true -- it has just been hashed
+    held[one.descriptor.digest] = blob
     stop(one)
     return true
 end
@@ -187,7 +189,9 @@ function Fetcher:run()
     self:make_room()
     while #self.wanted > 0 or #self.active > 0 do
         while #self.wanted > 0 and #self.active < AT_A_TIME do
-            table.insert(self.active, begin(self.repository, table.remove(self.wanted), self.held))
+            table.insert(self.active, begin(self.repository, table.remove(self.wanted), self.held, function()
+                self:advance()
+            end))
         end
         self:advance()
         self:show()
@@ -204,7 +208,8 @@ end
 --- Fetches what is not in the cache yet.
 ---@param repository jflash.OciRepository
 ---@param descriptors {digest: string, size: integer}[]
----@return table<string, jflash.Blob> by digest; each held, to be closed
+---@return table<string, jflash.Blob> by digest; each held, to be closed; `is_proven`: its
+---  digest was compared just now
 function M.fetch(repository, descriptors)
     local fetcher = new_fetcher(repository, descriptors)
     local ok, reason = xpcall(fetcher.run, errors.wrap, fetcher)

@@ -60,7 +60,7 @@ local function pull(cache, self, reference, settings)
     local found = repository:resolve()
     note(self, reference, found)
     self.tree = trees.open(cache, found.digest:match(":(.*)$"), reference.text, function(dir)
-        content.extract(repository, found.manifest, dir)
+        return content.extract(repository, found.manifest, dir, true)
     end)
     self.path = self.tree.path
 end

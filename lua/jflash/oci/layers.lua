@@ -86,13 +86,23 @@ local function unpack_archive(_, layer, _, name)
         message = ("%s: a layer is a tar archive (%s)"):format(name, layer.descriptor.media_type) })
 end
 
+-- Into the cache's own folder by a link, where what is in it was just compared.
+local function place_blob(blob, name, dir, may_link)
+    if may_link and blob.is_proven then
+        local ok, message, code, errno = registry.link(blob.path, dir, name)
+        if code ~= "unsupported" then
+            return ok, message, code, errno
+        end
+    end
+    return registry.place(blob.path, dir, name, blob.sha256)
+end
+
 -- A damaged copy in the cache is one that was good when it came.
-local function place_file(blob, layer, dir, name)
-    local ok, message, code, errno = registry.place(blob.path, dir, layer.name, blob.sha256)
+local function place_file(blob, layer, dir, name, may_link)
+    local ok, message, code, errno = place_blob(blob, layer.name, dir, may_link)
     if not ok then
         errors.raise({ class = (code == "io" or code == "checksum") and "host" or "source", code = code,
-            errno = errno, message = ("%s: %s"):format(name, message),
-            hint = code == "checksum" and "jflash cache verify removes damaged content" or nil })
+            errno = errno, message = ("%s: %s"):format(name, message) })
     end
 end
 
@@ -101,11 +111,19 @@ end
 ---@param held table<string, jflash.Blob>  see Repository:fetch
 ---@param dir string
 ---@param name string  for messages
-function M.extract(plan, held, dir, name)
+---@param may_link boolean|nil  the folder is the cache's own, and its files are never written
+---@return table<string, string> sha256  of files whose digest is known, by name
+function M.extract(plan, held, dir, name, may_link)
+    local known = {}
     for _, layer in ipairs(plan) do
         local place = layer.kind == "file" and place_file or unpack_archive
-        place(held[layer.descriptor.digest], layer, dir, name)
+        local blob = held[layer.descriptor.digest]
+        place(blob, layer, dir, name, may_link)
+        if layer.kind == "file" then
+            known[layer.name] = blob.sha256
+        end
     end
+    return known
 end
 
 return M

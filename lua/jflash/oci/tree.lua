@@ -6,7 +6,6 @@
 
 local caches = require("jflash.cache")
 local errors = require("jflash.errors")
-local image = require("jflash.image")
 local json = require("jflash.json")
 local log = require("jflash.log")
 local sys = require("jflash.sys")
@@ -20,14 +19,16 @@ local MAX_DEPTH = 32
 local Tree = {}
 Tree.__index = Tree
 
-local function collect(root, sub, depth, files)
+-- The files below a folder, with their digests: `known` ones are believed.
+local function collect(root, sub, depth, files, known)
     for _, name in ipairs(errors.check("host", sys.list(root .. "/" .. sub))) do
         local path = sub == "" and name or sub .. "/" .. name
         local info = errors.check("host", sys.stat(root .. "/" .. path, { follow = false }))
         if info.type == "dir" and depth < MAX_DEPTH then
-            collect(root, path, depth + 1, files)
+            collect(root, path, depth + 1, files, known)
         elseif info.type == "file" then
-            files[path] = { size = info.size, sha256 = errors.check("host", image.sha256_file(root .. "/" .. path)) }
+            files[path] = { size = info.size,
+                sha256 = known[path] or caches.sha256_file(root .. "/" .. path) }
         elseif info.type ~= "dir" then
             files[path] = { type = info.type }
         end
@@ -65,7 +66,7 @@ function M.is_good(path, name)
     if not record or not info or info.type ~= "dir" then
         return false
     end
-    local good, where = same(record.files, collect(path, "", 1, {}))
+    local good, where = same(record.files, collect(path, "", 1, {}, {}))
     if not good then
         log.warn("cache: %s is not as it was unpacked (%s)", name, where)
     end
@@ -95,52 +96,64 @@ local function make(path, name, fill)
     errors.check("host", sys.remove_tree(path))
     errors.check("host", sys.remove_tree(new))
     errors.check("host", sys.mkdir(new))
-    local ok, reason = xpcall(fill, errors.wrap, new)
+    local ok, result = xpcall(fill, errors.wrap, new)
     if not ok then
         sys.remove_tree(new)
-        error(reason, 0)
+        error(result, 0)
     end
-    local files = collect(new, "", 1, {})
+    local files = collect(new, "", 1, {}, result)
     errors.check("host", sys.rename(new, path))
     write_record(path, name, files)
 end
 
-local function take(cache, sha256, exclusive)
-    local lock, message, code = sys.lock(cache:file("locks", caches.key_of("tree:" .. sha256)),
-        { exclusive = exclusive, wait_s = 1e9 })
+local function take(cache, sha256, name, exclusive)
+    local path = cache:file("locks", caches.key_of("tree:" .. sha256))
+    local lock, message, code = sys.lock(path, { exclusive = exclusive })
+    if not lock and code == "timeout" then
+        log.info("%s is being unpacked by another run: waiting for that", name)
+        lock, message, code = sys.lock(path, { exclusive = exclusive, wait_s = 1e9 })
+    end
     return errors.check("host", lock, message, code)
 end
 
-local function hold(cache, sha256, path, name)
-    local lock = take(cache, sha256, false)
-    local ok, good = xpcall(M.is_good, errors.wrap, path, name)
-    if ok and good then
-        write_record(path, name, read_record(path).files) -- its time says when it was last used
+-- The tree, held, when it is good; with `made` its record is enough.
+local function hold(cache, sha256, name, made)
+    local path = cache:file("trees", sha256)
+    local lock = take(cache, sha256, name, false)
+    local ok, record = xpcall(function()
+        return (made or M.is_good(path, name)) and read_record(path) or nil
+    end, errors.wrap)
+    if ok and record then
+        write_record(path, name, record.files) -- its time says when it was last used
         return setmetatable({ path = path, lock = lock }, Tree)
     end
     lock:close()
     if not ok then
-        error(good, 0)
+        error(record, 0)
     end
     return nil
+end
+
+local function make_if_missing(cache, sha256, name, fill)
+    local path = cache:file("trees", sha256)
+    local lock <close> = take(cache, sha256, name, true)
+    if not M.is_good(path, name) then
+        make(path, name, fill)
+    end
+    lock:close()
 end
 
 --- The tree of a manifest, filled by `fill(dir)` when it is not there.
 ---@param cache jflash.Cache
 ---@param sha256 string  of the manifest
 ---@param name string    for people
----@param fill fun(dir: string)
+---@param fill fun(dir: string): table<string, string>  returns the digests that it knows, by file
 ---@return jflash.Tree to be closed
 function M.open(cache, sha256, name, fill)
-    local path = cache:file("trees", sha256)
-    local tree = hold(cache, sha256, path, name)
+    local tree = hold(cache, sha256, name, false)
     while not tree do
-        local lock <close> = take(cache, sha256, true)
-        if not M.is_good(path, name) then
-            make(path, name, fill)
-        end
-        lock:close()
-        tree = hold(cache, sha256, path, name)
+        make_if_missing(cache, sha256, name, fill)
+        tree = hold(cache, sha256, name, true)
     end
     return tree
 end

@@ -29,6 +29,8 @@ local PAUSE_S = 1
 ---@field describe string        what the person knows it by
 ---@field identity string        tells it from every other power device on this host
 ---@field console_moves boolean  the console's other end is new after each cycle
+---@field before_on fun()  called before the power may come on
+---@field after_off fun()  called once the power is off
 local Power = {}
 Power.__index = Power
 
@@ -136,6 +138,8 @@ function M.open(config, context)
         describe = device.describe,
         identity = device.identity,
         console_moves = device.console_moves or false,
+        before_on = function() end,
+        after_off = function() end,
     }, Power)
 end
 
@@ -166,12 +170,14 @@ end
 
 --- Switches on; does nothing when it is on and the device knows that.
 function Power:on()
+    self.before_on()
     try(self, "on")
 end
 
 --- Switches off.
 function Power:off()
     try(self, "off")
+    self.after_off()
 end
 
 --- Switches off and, after `wait_s` seconds, on again. `before_on` is called when
@@ -180,6 +186,7 @@ end
 ---@param before_on fun()|nil
 function Power:cycle(wait_s, before_on)
     before_on = before_on or function() end
+    self.before_on()
     if self.device.cycle then
         before_on()
         return try(self, "cycle", wait_s)
@@ -195,6 +202,7 @@ end
 --- does something where the console moves.
 function Power:prepare()
     if self.device.prepare then
+        self.before_on()
         try(self, "prepare")
     end
 end

@@ -68,15 +68,16 @@ function recipe.prepare_bundle(dut)
     writers.check(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
     for _, piece in ipairs(dut.pieces) do
-        log.info("%s goes to %s", piece.image, pieces.place_name(piece))
+        log.info(piece.file and "%s gets %s" or "%s goes to %s", piece.image, pieces.place_name(piece))
     end
 end
 
---- Starts the HTTP server, and finds out whether TFTP's port can be had.
+--- Starts the HTTP server, and finds out whether TFTP's port can be had. The servers
+--- live as long as the board is held: a second recipe finds them.
 ---@param dut jflash.Dut
 function recipe.start_servers(dut)
-    dut.http = dut.scope:own(servers.http(dut.board.http), "stop the HTTP server")
-    dut.tftp = dut.scope:own(servers.tftp(dut.board.tftp, dut.board.uboot.tftpdstp),
+    dut.http = dut.http or dut.scope:own(servers.http(dut.board.http), "stop the HTTP server")
+    dut.tftp = dut.tftp or dut.scope:own(servers.tftp(dut.board.tftp, dut.board.uboot.tftpdstp),
         "stop the TFTP server")
     dut.tftp:probe()
 end
@@ -98,7 +99,9 @@ function recipe.network(dut)
     dut.address = dut.uboot:network(dut.board.network)
     log.info("the board has %s, gateway %s", dut.address.ipaddr or "no address",
         dut.address.gateway or "none")
-    dut.http:face(dut.address.ipaddr)
+    if dut.address.ipaddr then
+        dut.http:face(dut.address.ipaddr)
+    end
 end
 
 -- Watches one transfer; raises when it stands still.
@@ -129,19 +132,6 @@ local function watch_transfer(dut, file)
     end
 end
 
--- What U-Boot must know of our server; variables that it does not know do no harm.
-local function tell_server(dut)
-    local uboot, tftp = dut.uboot, dut.tftp
-    uboot:setenv("serverip", tftp.host)
-    uboot:setenv("tftpwindowsize", tostring(tftp.windowsize))
-    if dut.board.tftp.blksize then
-        uboot:setenv("tftpblocksize", tostring(dut.board.tftp.blksize))
-    end
-    if tftp.board_port ~= 69 then
-        uboot:setenv("tftpdstp", tostring(tftp.board_port))
-    end
-end
-
 local function load_file(dut, file)
     dut.tftp:offer(file.file, file.path)
     local started = job.now()
@@ -164,7 +154,7 @@ end
 function recipe.load(dut)
     dut.uboot:settle()
     local _ <close> = dut.tftp:open(dut.address.ipaddr, TFTP_TURN_S)
-    tell_server(dut)
+    dut.tftp:introduce(dut.uboot)
     for _, file in ipairs(dut.files) do
         load_file(dut, file)
     end

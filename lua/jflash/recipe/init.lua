@@ -185,7 +185,8 @@ local function resume_at(recipe, position, failure)
         return position
     end
     local answering = { uboot = "load", shell = step == "verify" and "write" or step }
-    local again = index_of(recipe.order, answering[failure.at] or "power_cycle") or 1
+    local again = index_of(recipe.order, answering[failure.at])
+        or index_of(recipe.order, "power_cycle") or 1
     return math.min(again, position)
 end
 

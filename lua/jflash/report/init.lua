@@ -13,6 +13,7 @@ local M = {}
 ---@field steps jflash.report.Step[]
 ---@field pieces jflash.Piece[]  what is written or read, with what was done of it
 ---@field bundle table|nil  {path, name, variant, sha256, reference, digest}: the last two of one that was pulled
+---@field writes boolean  whether the run is there to write
 ---@field power "untouched"|"on"|"off"|"unknown"  as the run leaves it
 local Report = {}
 Report.__index = Report
@@ -29,7 +30,7 @@ Report.__index = Report
 ---@return jflash.Report
 function M.new()
     return setmetatable({
-        steps = {}, by_name = {}, pieces = {}, power = "untouched", started = job.now(),
+        steps = {}, by_name = {}, pieces = {}, writes = true, power = "untouched", started = job.now(),
     }, Report)
 end
 
@@ -101,40 +102,54 @@ local function digest_lines(piece, lines)
     end
 end
 
+local function place_of(target)
+    return target.label and ("%s (%s)"):format(target.device, target.label) or target.device
+end
+
+local function saved_lines(piece, lines)
+    local saved = piece.saved
+    table.insert(lines, ("  dumped           %s of %s to %s (%s)"):format(log.size(saved.bytes),
+        place_of(piece.target), saved.path, log.size(saved.stored_bytes)))
+    table.insert(lines, "  digest           sha256:" .. saved.sha256)
+end
+
 local function written_line(piece)
     local written, target = piece.written, piece.target
     local rate = written.bytes / math.max(written.elapsed_s, 0.001)
-    local place = target.label and ("%s (%s)"):format(target.device, target.label) or target.device
     return ("  written          %s to %s in %.1f s, %s/s"):format(
-        log.size(written.bytes), place, written.elapsed_s, log.size(rate))
+        log.size(written.bytes), place_of(target), written.elapsed_s, log.size(rate))
 end
 
--- What may be said of a whole run is what may be said of its weakest piece.
-local function verification(pieces)
-    local weakest = #pieces > 0 and "verified" or nil
-    for _, piece in ipairs(pieces) do
-        if not piece.verification then
-            return nil
-        elseif piece.verification ~= "verified" then
-            weakest = piece.verification
-        end
-    end
-    return weakest
-end
-
-local function result_of(words)
-    if words == "verified" then
+-- A dump is done when its file is: each range was stored with the board's digest.
+local function result_of(piece)
+    if piece.saved then
+        return "dumped"
+    elseif piece.verification == "verified" then
         return "verified"
-    elseif words then
-        return ("written, not verified (%s)"):format(words)
+    elseif piece.verification then
+        return ("written, not verified (%s)"):format(piece.verification)
     end
     return "failed"
 end
 
---- The run's result in the only three words there are.
+--- The run's result in the only words there are: verified, written, not verified
+--- (why), dumped, failed. What may be said of a whole run is what may be said of
+--- its weakest piece.
 ---@return string
 function Report:result()
-    return result_of(verification(self.pieces))
+    if not self.writes then
+        return "nothing was to be written"
+    end
+    local weakest
+    for _, piece in ipairs(self.pieces) do
+        local result = result_of(piece)
+        if result == "failed" then
+            return result
+        elseif not weakest or result ~= "verified" then
+            weakest = result
+        end
+    end
+    return weakest or "failed"
 end
 
 --- The summary for people.
@@ -149,24 +164,27 @@ function Report:summary(board_name)
         if piece.written then
             table.insert(lines, written_line(piece))
         end
+        if piece.saved then
+            saved_lines(piece, lines)
+        end
         digest_lines(piece, lines)
     end
     return table.concat(lines, "\n") .. "\n"
 end
 
 local function piece_fields(piece)
-    local proof = piece.proof or {}
+    local proof, saved = piece.proof or {}, piece.saved or {}
     return {
         image = piece.image,
         reference = piece.reference,
         digest = piece.digest,
-        format = proof.format,
+        format = proof.format or saved.format,
         target = piece.target_name,
         label = piece.label,
         device = piece.target and piece.target.device,
         device_bytes = piece.target and piece.target.size_bytes,
         model = piece.target and piece.target.model,
-        result = result_of(piece.verification),
+        result = result_of(piece),
         written_bytes = piece.written and piece.written.bytes,
         write_s = piece.written and piece.written.elapsed_s,
         sent_bytes = proof.decoded_bytes,
@@ -174,6 +192,9 @@ local function piece_fields(piece)
         delivered_bytes = proof.delivered_bytes,
         delivered_sha256 = proof.delivered_sha256,
         read_back_sha256 = piece.read_back_sha256,
+        dumped_bytes = saved.bytes,
+        dumped_sha256 = saved.sha256,
+        stored_bytes = saved.stored_bytes,
     }
 end
 

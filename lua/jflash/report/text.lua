@@ -66,14 +66,17 @@ local function add_amount(page, what, bytes, hex)
     end
 end
 
-local function add_piece(page, piece)
+local function add_piece(page, piece, command)
     page:line("")
-    page:field("image", piece.image and piece.image .. (piece.format and ", " .. piece.format or ""))
+    page:field(command == "dump" and "file" or "image",
+        piece.image and piece.image .. (piece.format and ", " .. piece.format or ""))
     page:field("target", place(piece))
     page:field("result", piece.result)
     add_amount(page, "delivered", piece.delivered_bytes, piece.delivered_sha256)
     add_amount(page, "sent", piece.sent_bytes, piece.sent_sha256)
     add_amount(page, "read back", nil, piece.read_back_sha256)
+    add_amount(page, "dumped", piece.dumped_bytes, piece.dumped_sha256)
+    add_amount(page, "the file has", piece.stored_bytes)
 end
 
 local function add_steps(page, steps)
@@ -138,7 +141,7 @@ function M.page(document)
     add_head(page, document)
     add_bundle(page, document.bundle)
     for _, piece in ipairs(document.pieces) do
-        add_piece(page, piece)
+        add_piece(page, piece, document.command)
     end
     add_steps(page, document.steps)
     add_failures(page, document)

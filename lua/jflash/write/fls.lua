@@ -31,7 +31,7 @@ local ENDINGS = { xz = "xz", gz = "gzip", bz = "?", bz2 = "?", zst = "?", zstd =
 local DIRECT_BYTES = 4096
 
 local SCRIPT = [[
-%s%s from-url -i 1.0 -n %s%s%s %s >fls.out 2>&1
+%ssh -c 'echo $$ >position; exec "$@"' sh %s from-url -i 1.0 -n %s%s%s %s >fls.out 2>&1
 echo $? >write.status
 tail -c 1200 fls.out >fls.err
 grep -m 1 'panicked at' fls.out >panic.err
@@ -159,7 +159,7 @@ function M.write(dut, piece)
         shells.quote(delivery.url), piece.target.device)
     local worker <close> = workers.start(dut, body, {
         what = "write", total_bytes = bytes, stall_s = dut.board.timeouts.write_stall_s,
-        position = POSITION,
+        descriptor = 1, position = POSITION,
     })
     worker:wait(function()
         return delivery:bytes()

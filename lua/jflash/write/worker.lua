@@ -45,8 +45,10 @@ local POSITION = [[read p <position&&while read k v;do [ "$k" = pos: ]&&echo "at
 --- Brings a script to the board, its digest checked there, and starts it.
 ---@param dut jflash.Dut
 ---@param body string           shell commands; they run in the worker's folder
----@param options {what: string, total_bytes: integer|nil, stall_s: number, descriptor: 0|1|nil, position: string|nil}
----    descriptor: dd's whose offset is the position; position: else a command that prints "at BYTES"
+---@param options {what: string, total_bytes: integer|nil, stall_s: number, descriptor: 0|1|nil, position: string|nil,
+---    origin: integer|nil}
+---    descriptor: one that the process whose number is in "position" has open while it works; its offset
+---    is how far it is, unless `position` is a command that prints "at BYTES"; origin: where it begins
 ---@return jflash.Worker to be closed: `local worker <close> = workers.start(...)`
 function M.start(dut, body, options)
     local shell = dut.shell
@@ -74,7 +76,7 @@ local function note_position(self, position)
     end
     self.position = position
     self.moved = job.now()
-    local rate = position / math.max(self.moved - self.started, 0.001)
+    local rate = (position - (self.origin or 0)) / math.max(self.moved - self.started, 0.001)
     log.progress(self.what, position, self.total_bytes, rate)
 end
 
@@ -120,6 +122,20 @@ end
 function Worker:result(name)
     local output = self.shell:frame(("cat %s/%s 2>/dev/null"):format(FOLDER, name))
     return (output:gsub("%s+$", ""))
+end
+
+--- The lines of a file that the script left, from one on.
+---@param name string
+---@param first integer  from 1
+---@return string
+function Worker:lines(name, first)
+    return (self.shell:frame(("tail -n +%d %s/%s 2>/dev/null"):format(first, FOLDER, name)))
+end
+
+--- Leaves an empty file for the script: something that it is to notice.
+---@param name string
+function Worker:tell(name)
+    self.shell:run((": >%s/%s"):format(FOLDER, name))
 end
 
 --- A part's exit status; nil when it left none.

@@ -65,19 +65,20 @@ local function forward(machine, pair, from, to, bytes)
     machine.loop:on_write(to, function() forward(machine, pair, from, to, rest) end)
 end
 
--- What the fault makes of bytes from the server; nil ends the connection.
-local function damage(machine, pair, bytes)
+-- What the fault makes of bytes from the side that it is about; nil ends the
+-- connection.
+local function damage(machine, pair, from, bytes)
     local fault = pair.fault
-    local before = pair.received
-    pair.received = before + #bytes
-    local limit = fault and fault.after_bytes
-    if not limit or pair.received <= limit then
+    local before = pair.passed[from]
+    pair.passed[from] = before + #bytes
+    local limit = fault and from == (fault.upload and pair.near or pair.far) and fault.after_bytes
+    if not limit or pair.passed[from] <= limit then
         return bytes
     end
     local part = bytes:sub(1, math.max(0, limit - before))
     if fault.action == "stall" then
-        machine.loop:on_read(pair.far, nil)
-        pair.readers[pair.far] = nil
+        machine.loop:on_read(from, nil)
+        pair.readers[from] = nil
     elseif fault.action == "corrupt" then
         pair.fault = nil
         part = part .. string.char(bytes:byte(#part + 1) ~ 1) .. bytes:sub(#part + 2)
@@ -101,11 +102,10 @@ local function reader(machine, pair, from, to)
         if not bytes then
             return end_pair(machine, pair)
         end
-        if from == pair.far then
-            bytes = damage(machine, pair, bytes)
-        elseif not pair.asked and bytes ~= "" then
+        if from == pair.near and not pair.asked and bytes ~= "" then
             choose_fault(machine, pair, bytes)
         end
+        bytes = damage(machine, pair, from, bytes)
         if bytes ~= "" and not (pair.ends and from == pair.near) then
             forward(machine, pair, from, to, bytes)
         end
@@ -126,7 +126,7 @@ function M.accept(machine)
         wire.close(near)
         return
     end
-    local pair = { near = near, far = far, received = 0 }
+    local pair = { near = near, far = far, passed = { [near] = 0, [far] = 0 } }
     pair.readers = { [near] = reader(machine, pair, near, far), [far] = reader(machine, pair, far, near) }
     machine.relay.pairs[pair] = true
     machine.loop:on_read(near, pair.readers[near])
