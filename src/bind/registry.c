@@ -6,13 +6,11 @@
 #include <string.h>
 
 #include "bind/download.h"
-#include "bind/growing.h"
 #include "bind/registry.h"
 #include "bind/scratch.h"
 #include "registry/auth_file.h"
 #include "registry/client.h"
 #include "registry/credential_helper.h"
-#include "registry/member.h"
 #include "registry/place.h"
 
 #define CLIENT "jflash.registry.client"
@@ -119,48 +117,6 @@ static int registry_place(lua_State *L) {
     return jf_bind_result(L, code, &err);
 }
 
-// Archives.
-
-static const char *check_string(lua_State *L, const char *key) {
-    const char *text = jf_opt_string(L, 1, key, NULL, NULL);
-    if (!text)
-        luaL_error(L, "option '%s' expected", key);
-    return text;
-}
-
-static int registry_fits(lua_State *L) {
-    lua_pushboolean(L, jf_member_fits(jf_check_text(L, 1), jf_check_text(L, 2)));
-    return 1;
-}
-
-static int registry_member(lua_State *L) {
-    static const char *const options[] = {"name", "archive", "download",    "pattern",
-                                          "file", "sha256",  "limit_bytes", NULL};
-    struct jf_error err;
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    jf_opt_known(L, 1, options);
-    lua_Integer limit = jf_opt_integer(L, 1, "limit_bytes", -1);
-    if (limit < 0)
-        luaL_error(L, "option 'limit_bytes': 0 or more expected");
-    struct jf_member_options member = {
-        .archive = {.name = check_string(L, "name"),
-                    .path = jf_opt_string(L, 1, "archive", NULL, NULL),
-                    .sha256 = jf_opt_string(L, 1, "sha256", NULL, NULL),
-                    .limit_bytes = (uint64_t)limit},
-        .pattern = jf_opt_string(L, 1, "pattern", NULL, NULL),
-        .file = check_string(L, "file"),
-    };
-    if (!member.archive.path) {
-        lua_getfield(L, 1, "download");
-        jf_growing_borrow(L, -1, &member.archive.growing);
-    }
-    struct jf_download **box = jf_bind_push_download(L);
-    if (jf_member_start(&member, box, &err) != JF_OK)
-        return jf_bind_fail(L, &err);
-    return 1;
-}
-
 // The client.
 
 struct client {
@@ -173,6 +129,13 @@ static struct client *check_client(lua_State *L) {
     if (!client->registry)
         luaL_error(L, "the client is closed");
     return client;
+}
+
+static const char *check_string(lua_State *L, const char *key) {
+    const char *text = jf_opt_string(L, 1, key, NULL, NULL);
+    if (!text)
+        luaL_error(L, "option '%s' expected", key);
+    return text;
 }
 
 static double opt_seconds(lua_State *L, const char *key, double fallback, double least) {
@@ -290,8 +253,9 @@ static const luaL_Reg functions[] = {
     {"manifest", jf_registry_push_manifest},
     {"check_name", registry_check_name},
     {"place", registry_place},
-    {"fits", registry_fits},
-    {"member", registry_member},
+    {"fits", jf_registry_fits},
+    {"member", jf_registry_member},
+    {"unpack", jf_registry_unpack},
     {"link", registry_link},
     {"open", registry_open},
     {NULL, NULL},

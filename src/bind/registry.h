@@ -12,4 +12,9 @@ int jf_registry_push_manifest(lua_State *L);
 // Makes the class that it needs.
 void jf_registry_manifest_class(lua_State *L);
 
+// registry.member, registry.unpack and registry.fits.
+int jf_registry_member(lua_State *L);
+int jf_registry_unpack(lua_State *L);
+int jf_registry_fits(lua_State *L);
+
 #endif

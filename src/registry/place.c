@@ -86,6 +86,24 @@ static enum jf_code open_parent(const char *dir, char *name, int *ret_fd, const 
     return JF_OK;
 }
 
+enum jf_code jf_place_with(const char *dir, const char *name, jf_place_put *put, void *context,
+                           struct jf_error *err) {
+    enum jf_code code = jf_place_check(name, err);
+    if (code != JF_OK)
+        return code;
+    char *parts = strdup(name);
+    int folder = -1;
+    const char *last = "";
+    if (!parts)
+        return jf_fail(err, JF_LIMIT, "not enough memory");
+    code = open_parent(dir, parts, &folder, &last, err);
+    if (code == JF_OK)
+        code = put(context, folder, last, err);
+    jf_fd_close(&folder);
+    free(parts);
+    return code;
+}
+
 // The content.
 
 struct copy {
@@ -138,9 +156,8 @@ static enum jf_code fail_twice(const struct copy *copy, struct jf_error *err) {
     return jf_fail(err, JF_PROTOCOL, "the file's name \"%s\" is there twice", copy->name);
 }
 
-static enum jf_code copy_into(const struct copy *given, int folder, const char *last,
-                              struct jf_error *err) {
-    struct copy copy = *given;
+static enum jf_code copy_into(void *context, int folder, const char *last, struct jf_error *err) {
+    struct copy copy = *(const struct copy *)context;
     copy.from = open(copy.from_path, O_RDONLY | O_CLOEXEC);
     if (copy.from < 0)
         return jf_fail_errno(err, errno, "%s: open", copy.from_path);
@@ -160,36 +177,14 @@ static enum jf_code copy_into(const struct copy *given, int folder, const char *
     return code;
 }
 
-// Calls `put` with the open folder that is to hold `name`.
-typedef enum jf_code put_function(const struct copy *copy, int folder, const char *last,
-                                  struct jf_error *err);
-
-static enum jf_code place(const struct copy *copy, const char *dir, put_function *put,
-                          struct jf_error *err) {
-    enum jf_code code = jf_place_check(copy->name, err);
-    if (code != JF_OK)
-        return code;
-    char *parts = strdup(copy->name);
-    int folder = -1;
-    const char *last = "";
-    if (!parts)
-        return jf_fail(err, JF_LIMIT, "not enough memory");
-    code = open_parent(dir, parts, &folder, &last, err);
-    if (code == JF_OK)
-        code = put(copy, folder, last, err);
-    jf_fd_close(&folder);
-    free(parts);
-    return code;
-}
-
 enum jf_code jf_place_copy(const char *from, const char *dir, const char *name, const char *sha256,
                            const struct jf_cancel *cancel, struct jf_error *err) {
-    const struct copy copy = {-1, -1, from, name, sha256, cancel};
-    return place(&copy, dir, copy_into, err);
+    struct copy copy = {-1, -1, from, name, sha256, cancel};
+    return jf_place_with(dir, name, copy_into, &copy, err);
 }
 
-static enum jf_code link_into(const struct copy *copy, int folder, const char *last,
-                              struct jf_error *err) {
+static enum jf_code link_into(void *context, int folder, const char *last, struct jf_error *err) {
+    const struct copy *copy = context;
     if (linkat(AT_FDCWD, copy->from_path, folder, last, 0) == 0)
         return JF_OK;
     if (errno == EEXIST)
@@ -201,6 +196,6 @@ static enum jf_code link_into(const struct copy *copy, int folder, const char *l
 
 enum jf_code jf_place_link(const char *from, const char *dir, const char *name,
                            struct jf_error *err) {
-    const struct copy copy = {-1, -1, from, name, NULL, NULL};
-    return place(&copy, dir, link_into, err);
+    struct copy copy = {-1, -1, from, name, NULL, NULL};
+    return jf_place_with(dir, name, link_into, &copy, err);
 }

@@ -30,4 +30,11 @@ enum jf_code jf_place_copy(const char *from, const char *dir, const char *name, 
 enum jf_code jf_place_link(const char *from, const char *dir, const char *name,
                            struct jf_error *err);
 
+// Calls `put` with the open folder that holds `name` below the folder `dir`, made on the way, and
+// with the last part of the name.
+typedef enum jf_code jf_place_put(void *context, int folder, const char *last,
+                                  struct jf_error *err);
+enum jf_code jf_place_with(const char *dir, const char *name, jf_place_put *put, void *context,
+                           struct jf_error *err);
+
 #endif

@@ -38,10 +38,10 @@ local function open_cache(board)
     return caches.open({ cache_dir = own, cache_limit = math.maxinteger }), own
 end
 
--- What the text refers to in a registry.
+-- What the text refers to in a registry, or in a layout.
 local function parse(text)
     local reference = references.parse(text)
-    if reference.kind ~= "registry" then
+    if reference.kind == "directory" then
         errors.raise({ class = "config", code = "unsupported",
             message = ("%s: a registry's reference is expected"):format(reference.text) })
     end

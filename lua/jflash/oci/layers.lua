@@ -28,6 +28,9 @@ local function fail(name, message, hint)
     errors.raise({ class = "source", code = "protocol", message = ("%s: %s"):format(name, message), hint = hint })
 end
 
+-- What archives of a bundle may unpack to: kernels and initramfs, which go over TFTP.
+local MOST_BYTES = 8 << 30
+
 ---What is to be done with a layer.
 ---@class jflash.OciLayer
 ---@field kind "file"|"archive"
@@ -80,12 +83,6 @@ function M.plan(manifest, name)
     return plan
 end
 
--- Unpacks a tar archive into the folder.
-local function unpack_archive(_, layer, _, name)
-    errors.raise({ class = "source", code = "unsupported",
-        message = ("%s: a layer is a tar archive (%s)"):format(name, layer.descriptor.media_type) })
-end
-
 -- Into the cache's own folder by a link, where what is in it was just compared.
 local function place_blob(blob, name, dir, may_link)
     if may_link and blob.is_proven then
@@ -97,9 +94,20 @@ local function place_blob(blob, name, dir, may_link)
     return registry.place(blob.path, dir, name, blob.sha256)
 end
 
+-- A tar archive, over what is in the folder already.
+local function unpack(blob, dir, name)
+    return registry.unpack({ name = name, archive = blob.path, dir = dir, sha256 = blob.sha256,
+        limit_bytes = MOST_BYTES })
+end
+
 -- A damaged copy in the cache is one that was good when it came.
-local function place_file(blob, layer, dir, name, may_link)
-    local ok, message, code, errno = place_blob(blob, layer.name, dir, may_link)
+local function place(blob, layer, dir, name, may_link)
+    local ok, message, code, errno
+    if layer.kind == "archive" then
+        ok, message, code, errno = unpack(blob, dir, ("layer %s"):format(blob.sha256:sub(1, 12)))
+    else
+        ok, message, code, errno = place_blob(blob, layer.name, dir, may_link)
+    end
     if not ok then
         errors.raise({ class = (code == "io" or code == "checksum") and "host" or "source", code = code,
             errno = errno, message = ("%s: %s"):format(name, message) })
@@ -116,10 +124,11 @@ end
 function M.extract(plan, held, dir, name, may_link)
     local known = {}
     for _, layer in ipairs(plan) do
-        local place = layer.kind == "file" and place_file or unpack_archive
         local blob = held[layer.descriptor.digest]
         place(blob, layer, dir, name, may_link)
-        if layer.kind == "file" then
+        if layer.kind == "archive" then
+            known = {} -- it may replace what others have put there
+        else
             known[layer.name] = blob.sha256
         end
     end

@@ -12,6 +12,7 @@ local credentials = require("jflash.oci.credentials")
 local errors = require("jflash.errors")
 local failure = require("jflash.oci.failure")
 local image = require("jflash.image")
+local layouts = require("jflash.oci.layout")
 local lockfile = require("jflash.oci.lockfile")
 local log = require("jflash.log")
 local platform = require("jflash.oci.platform")
@@ -37,11 +38,14 @@ Repository.__index = Repository
 ---@field text string       its bytes
 
 --- Prepares; asks nobody yet.
----@param reference table  of kind "registry"
+---@param reference table  of a registry, or of a layout
 ---@param settings jflash.OciSettings
 ---@param cache jflash.Cache
 ---@return jflash.OciRepository to be closed
 function M.open(reference, settings, cache)
+    if reference.kind == "layout" then
+        return layouts.open(reference, settings, cache)
+    end
     return setmetatable({ reference = reference, settings = settings, cache = cache }, Repository)
 end
 
