@@ -229,6 +229,47 @@ static int client_blob(lua_State *L) {
     return 1;
 }
 
+// For pushing.
+
+static int client_has_blob(lua_State *L) {
+    struct client *client = check_client(L);
+    const char *digest = jf_check_text(L, 2);
+    lua_Integer size = luaL_checkinteger(L, 3);
+    struct jf_error err;
+    bool has = false;
+    if (jf_registry_has_blob(client->registry, digest, (uint64_t)size, jf_bind_context(L)->cancel,
+                             &has, &client->outcome, &err) != JF_OK)
+        return jf_bind_fail(L, &err);
+    lua_pushboolean(L, has);
+    return 1;
+}
+
+static int client_put_blob(lua_State *L) {
+    struct client *client = check_client(L);
+    const char *digest = jf_check_text(L, 2);
+    lua_Integer size = luaL_checkinteger(L, 3);
+    const char *file = jf_check_text(L, 4);
+    struct jf_error err;
+    return jf_bind_result(L,
+                          jf_registry_put_blob(client->registry, digest, (uint64_t)size, file,
+                                               jf_bind_context(L)->cancel, &client->outcome, &err),
+                          &err);
+}
+
+static int client_put_manifest(lua_State *L) {
+    struct client *client = check_client(L);
+    const char *what = jf_check_text(L, 2);
+    struct jf_buf text = {0}; // the string's own bytes
+    struct jf_error err;
+    text.data = (void *)luaL_checklstring(L, 3, &text.len);
+    const char *type = jf_check_text(L, 4);
+    return jf_bind_result(L,
+                          jf_registry_put_manifest(client->registry, what, &text, type,
+                                                   jf_bind_context(L)->cancel, &client->outcome,
+                                                   &err),
+                          &err);
+}
+
 static int client_failure(lua_State *L) {
     const struct jf_http_outcome *outcome = &check_client(L)->outcome;
     lua_createtable(L, 0, 3);
@@ -263,6 +304,9 @@ static const luaL_Reg functions[] = {
 
 static const luaL_Reg methods[] = {{"manifest", client_manifest},
                                    {"blob", client_blob},
+                                   {"has_blob", client_has_blob},
+                                   {"put_blob", client_put_blob},
+                                   {"put_manifest", client_put_manifest},
                                    {"failure", client_failure},
                                    {"close", client_close},
                                    {NULL, NULL}};

@@ -18,6 +18,7 @@
 #define JF_HTTP_VALIDATOR_SIZE 256
 #define JF_HTTP_SHOWN_SIZE 512
 #define JF_HTTP_CHALLENGE_SIZE 4096
+#define JF_HTTP_LOCATION_SIZE 4096
 
 struct jf_http_request {
     const char *name;           // what messages call it; without secrets
@@ -30,8 +31,13 @@ struct jf_http_request {
     const void *body;           // NULL: a GET; else a POST of it
     size_t body_len;            //
     const char *body_type;      // its media type
-    const char *cacert;         // a PEM file: these authorities and no others; NULL: the system's
-    bool insecure;              // believe any certificate
+    bool has_file;              // the body is the first `body_len` bytes of a file instead
+    int body_fd;                //
+    // HEAD, PUT or POST; NULL: as the body says. With it each status 2xx is an answer, and a
+    // request with a body is not redirected.
+    const char *method;
+    const char *cacert; // a PEM file: these authorities and no others; NULL: the system's
+    bool insecure;      // believe any certificate
     const char *user_agent;
     double connect_timeout_s;
     double stall_timeout_s; // no byte for so long fails; whole seconds
@@ -42,11 +48,12 @@ struct jf_http_request {
 };
 
 struct jf_http_answer {
-    int status;                                 // 200, 206 or 304; others are errors
+    int status;                                 // 200, 206 or 304; with a method any 2xx
     char etag[JF_HTTP_VALIDATOR_SIZE];          // empty when there is none
     char last_modified[JF_HTTP_VALIDATOR_SIZE]; // empty when there is none
     char content_type[JF_HTTP_VALIDATOR_SIZE];  // empty when there is none
     char digest[JF_HTTP_VALIDATOR_SIZE];        // a registry's Docker-Content-Digest, or empty
+    char location[JF_HTTP_LOCATION_SIZE];       // of 2xx, as it was sent; or empty
     int64_t length;                             // bytes of this answer; -1: unknown
     bool has_range;
     struct jf_content_range range;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/http_transfer.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BUFFER_BYTES 262144L
 #define POLL_MS 1000
@@ -48,6 +50,7 @@ static void read_answer(const struct jf_http_transfer *t, struct jf_http_answer 
     copy_header(t, "Last-Modified", answer->last_modified, sizeof answer->last_modified);
     copy_header(t, "Content-Type", answer->content_type, sizeof answer->content_type);
     copy_header(t, "Docker-Content-Digest", answer->digest, sizeof answer->digest);
+    copy_header(t, "Location", answer->location, sizeof answer->location);
     copy_header(t, "Content-Range", range, sizeof range);
     answer->has_range = jf_content_range_parse(range, &answer->range);
 }
@@ -128,16 +131,25 @@ static bool is_redirect(const struct jf_http_transfer *t, int status) {
            t->curl->easy_header(t->easy, "Location", 0, CURLH_HEADER, -1, &location) == CURLHE_OK;
 }
 
+static bool has_body(const struct jf_http_request *request) {
+    return request->body || request->has_file;
+}
+
+static bool is_answer(const struct jf_http_transfer *t, int status) {
+    return status == STATUS_OK || status == STATUS_PARTIAL || status == STATUS_NOT_MODIFIED ||
+           (t->request->method && status / 100 == 2);
+}
+
 // Once per answer: with the first byte of its body, or at its end.
 static enum jf_code take_answer(struct jf_http_transfer *t) {
     t->answered = true;
     read_answer(t, t->answer);
     int status = t->answer->status;
-    t->redirects = is_redirect(t, status);
+    t->redirects = is_redirect(t, status) && !(t->request->method && has_body(t->request));
     if (t->redirects)
         return JF_OK;
     t->outcome.status = status;
-    if (status != STATUS_OK && status != STATUS_PARTIAL && status != STATUS_NOT_MODIFIED)
+    if (!is_answer(t, status))
         return refuse_status(t, status);
     return t->taker->on_answer(t->taker->context, t->answer, t->err);
 }
@@ -181,7 +193,7 @@ static bool add_headers(struct jf_http_transfer *t) {
         ok = add_header(t, "Authorization: Bearer %s", request->bearer);
     if (ok && request->accept)
         ok = add_header(t, "Accept: %s", request->accept);
-    if (ok && request->body)
+    if (ok && has_body(request))
         ok = add_header(t, "Content-Type: %s", request->body_type);
     if (ok && request->if_none_match)
         ok = add_header(t, "If-None-Match: %s", request->if_none_match);
@@ -227,10 +239,61 @@ static void set_limits(const struct jf_http_transfer *t) {
     curl->easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
 }
 
+// libcurl's read function.
+static size_t give_file(char *bytes, size_t size, size_t count, void *context) {
+    struct jf_http_transfer *t = context;
+    uint64_t left = t->request->body_len - t->sent;
+    size_t wanted = size * count < left ? size * count : (size_t)left;
+    ssize_t got;
+    do {
+        got = wanted ? pread(t->request->body_fd, bytes, wanted, (off_t)t->sent) : 0;
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 || (wanted && !got)) {
+        t->refused =
+            got < 0 ? jf_fail_errno(t->err, errno, "%s: read what is sent", t->request->name)
+                    : jf_fail(t->err, JF_IO, "%s: what is sent became shorter", t->request->name);
+        return CURL_READFUNC_ABORT;
+    }
+    t->sent += (uint64_t)got;
+    return (size_t)got;
+}
+
+// libcurl's seek function: it sends anew.
+static int seek_file(void *context, curl_off_t offset, int origin) {
+    struct jf_http_transfer *t = context;
+    if (origin != SEEK_SET || offset < 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    t->sent = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static void set_file(struct jf_http_transfer *t) {
+    const struct jf_curl *curl = t->curl;
+    t->sent = 0;
+    curl->easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
+    curl->easy_setopt(t->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->request->body_len);
+    curl->easy_setopt(t->easy, CURLOPT_READFUNCTION, give_file);
+    curl->easy_setopt(t->easy, CURLOPT_READDATA, t);
+    curl->easy_setopt(t->easy, CURLOPT_SEEKFUNCTION, seek_file);
+    curl->easy_setopt(t->easy, CURLOPT_SEEKDATA, t);
+}
+
+static void set_method(const struct jf_http_transfer *t) {
+    const char *method = t->request->method;
+    if (!method)
+        return;
+    if (strcmp(method, "HEAD") == 0)
+        t->curl->easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
+    else
+        t->curl->easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
 // A redirect gets no body: what it holds is for the host that was asked.
-static void set_body(const struct jf_http_transfer *t) {
+static void set_body(struct jf_http_transfer *t) {
     const struct jf_http_request *request = t->request;
-    if (!request->body || !t->trusted)
+    if (request->has_file)
+        set_file(t);
+    if (!request->body || request->has_file || !t->trusted)
         return;
     t->curl->easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
     t->curl->easy_setopt(t->easy, CURLOPT_POSTFIELDS, request->body);
@@ -245,6 +308,7 @@ static bool prepare(struct jf_http_transfer *t, char error_text[CURL_ERROR_SIZE]
     set_limits(t);
     set_credentials(t);
     set_body(t);
+    set_method(t);
     if (t->request->offset) {
         snprintf(range, sizeof range, "%" PRIu64 "-", t->request->offset);
         curl->easy_setopt(t->easy, CURLOPT_RANGE, range);

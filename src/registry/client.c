@@ -113,8 +113,8 @@ static enum jf_code ignore_answer(void *context, const struct jf_http_answer *an
     return JF_OK;
 }
 
-static enum jf_code ignore_bytes(void *context, const void *bytes, size_t len,
-                                 struct jf_error *err) {
+enum jf_code jf_registry_ignore_bytes(void *context, const void *bytes, size_t len,
+                                      struct jf_error *err) {
     (void)context;
     (void)bytes;
     (void)len;
@@ -127,7 +127,7 @@ static enum jf_code settle_scheme(struct jf_registry *registry, const struct jf_
                                   struct jf_error *err) {
     char url[JF_REFERENCE_HOST_SIZE + 16];
     struct jf_http_outcome outcome;
-    const struct jf_http_taker nobody = {ignore_answer, ignore_bytes, NULL};
+    const struct jf_http_taker nobody = {ignore_answer, jf_registry_ignore_bytes, NULL};
     snprintf(url, sizeof url, "https://%s/v2/", api_host(registry));
     struct jf_http_request request = jf_registry_request(registry, registry->options.host, url);
     enum jf_code code = jf_http_get(&registry->curl, &request, &nobody, cancel, &outcome, err);

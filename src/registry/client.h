@@ -61,4 +61,22 @@ enum jf_code jf_registry_get_blob(struct jf_registry *registry, const char *dige
                                   const char *file, uint64_t offset, const struct jf_cancel *cancel,
                                   struct jf_download **ret_download, struct jf_error *err);
 
+// Pushing, with actions "pull,push". `ret_outcome` tells about a failure, as above.
+
+// Whether the repository has a blob. A size that the registry tells must be the blob's.
+enum jf_code jf_registry_has_blob(struct jf_registry *registry, const char *digest, uint64_t size,
+                                  const struct jf_cancel *cancel, bool *ret_has,
+                                  struct jf_http_outcome *ret_outcome, struct jf_error *err);
+
+// Sends a file as a blob, in one piece, by POST and PUT.
+enum jf_code jf_registry_put_blob(struct jf_registry *registry, const char *digest, uint64_t size,
+                                  const char *file, const struct jf_cancel *cancel,
+                                  struct jf_http_outcome *ret_outcome, struct jf_error *err);
+
+// Sends a manifest; JF_CHECKSUM when the registry says that it got another.
+enum jf_code jf_registry_put_manifest(struct jf_registry *registry, const char *tag_or_digest,
+                                      const struct jf_buf *text, const char *media_type,
+                                      const struct jf_cancel *cancel,
+                                      struct jf_http_outcome *ret_outcome, struct jf_error *err);
+
 #endif

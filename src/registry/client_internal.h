@@ -40,4 +40,8 @@ enum jf_code jf_registry_get(struct jf_registry *registry, const struct jf_http_
                              const struct jf_http_taker *taker, const struct jf_cancel *cancel,
                              struct jf_http_outcome *ret_outcome, struct jf_error *err);
 
+// A taker's function for a body that nobody wants.
+enum jf_code jf_registry_ignore_bytes(void *context, const void *bytes, size_t len,
+                                      struct jf_error *err);
+
 #endif

@@ -9,6 +9,7 @@ local json = require("jflash.json")
 local log = require("jflash.log")
 local oci = require("jflash.oci.bundle")
 local options = require("jflash.cli.options")
+local pushes = require("jflash.oci.push")
 local settings = require("jflash.oci.settings")
 local show = require("jflash.oci.show")
 local sys = require("jflash.sys")
@@ -21,23 +22,28 @@ check   proves a bundle's manifest and that its files are there; an unknown key 
 inspect shows what a reference means, or what a folder holds
 list    shows the bundles in the cache
 pull    fetches a bundle into the cache, or into the folder TO
+push    sends a folder's files to the registry's reference TO, or to oci-layout:DIR:TAG;
+        what is there already is not sent, and the same files give the same digest
 
 Examples:
   jflash bundle check build/bundles/qemu-arm64
   jflash bundle check --manifest manifest-fit.yaml qemu-arm64
   jflash bundle pull quay.io/org/bundle:1 --lock
+  jflash bundle push build/bundles/qemu-arm64 oci://quay.io/org/bundle:1
   jflash bundle inspect oci://quay.io/org/bundle:1 --format json]]
 
 function M.define(command)
-    command:argument("action"):choices({ "check", "inspect", "list", "pull" })
+    command:argument("action"):choices({ "check", "inspect", "list", "pull", "push" })
     command:argument("bundle", "The bundle: a folder, its name, a manifest alone (check), or a "
         .. "registry's reference."):argname("BUNDLE"):args("?")
-    command:argument("to", "pull: the folder to make."):argname("TO"):args("?")
+    command:argument("to", "pull: the folder to make; push: the reference."):argname("TO"):args("?")
     command:option("--manifest", "The manifest's name inside the folder.")
         :argname("NAME"):default("manifest.yaml")
     command:flag("--lock", "pull: write the reference's digest to jflash.lock, which later runs obey.")
     command:option("--arch", "Which manifest of an index is meant, like arm64 (default: the board's "
         .. "arch)."):argname("ARCH")
+    command:option("--annotation", "push: an annotation of the manifest (repeatable)."):argname("KEY=VALUE")
+        :count("*"):init({})
     command:option("--format", "inspect, list: for people (text) or for machines (json).")
         :choices({ "text", "json" }):default("text")
     options.trust(command)
@@ -103,15 +109,40 @@ local function pull(values)
     sys.write(1, ("%s %s\n"):format(pulled.path, pulled.digest))
 end
 
-local ACTIONS = { check = check, inspect = inspect, list = list, pull = pull }
+local function annotations_of(values)
+    local annotations = {}
+    for _, text in ipairs(values.annotation) do
+        local key, value = text:match("^([^=]+)=(.*)$")
+        if not key then
+            refuse(("--annotation %s: expected KEY=VALUE"):format(text))
+        end
+        annotations[key] = value
+    end
+    return annotations
+end
+
+local function push(values)
+    if not values.to then
+        refuse("bundle push: where to?", "jflash bundle push DIR oci://HOST/NAME:TAG")
+    elseif bundles.is_remote(values.bundle) then
+        refuse(("bundle push: %s is no folder"):format(values.bundle), "jflash bundle push DIR REF")
+    end
+    local reference, digest = pushes.push(bundles.find(values.bundle), values.to, {
+        manifest = values.manifest, annotations = annotations_of(values) }, (place(values)))
+    sys.write(1, ("%s %s\n"):format(reference, digest))
+end
+
+local ACTIONS = { check = check, inspect = inspect, list = list, pull = pull, push = push }
 
 function M.run(values)
     if values.action ~= "list" and not values.bundle then
         refuse(("bundle %s: which bundle?"):format(values.action), "a folder, or a reference like oci://HOST/NAME:TAG")
-    elseif values.to and values.action ~= "pull" then
+    elseif values.to and values.action ~= "pull" and values.action ~= "push" then
         refuse(("bundle %s takes one bundle"):format(values.action))
     elseif values.lock and values.action ~= "pull" then
         refuse("--lock goes with bundle pull")
+    elseif #values.annotation > 0 and values.action ~= "push" then
+        refuse("--annotation goes with bundle push")
     end
     ACTIONS[values.action](values)
     return 0

@@ -19,7 +19,8 @@ end
 
 local function hint_403(repository)
     local known = repository.credentials
-    return known and ("%s (from %s) may not read %s"):format(known.user or "the identity token", known.source,
+    local what = repository.settings.actions and "write to" or "read"
+    return known and ("%s (from %s) may not %s %s"):format(known.user or "the identity token", known.source, what,
         repository.reference.name) or ("it may need credentials: " .. LOGIN):format(repository.reference.host)
 end
 

@@ -40,7 +40,7 @@ Repository.__index = Repository
 --- Prepares; asks nobody yet.
 ---@param reference table  of a registry, or of a layout
 ---@param settings jflash.OciSettings
----@param cache jflash.Cache
+---@param cache jflash.Cache|nil  not needed for pushing
 ---@return jflash.OciRepository to be closed
 function M.open(reference, settings, cache)
     if reference.kind == "layout" then
@@ -54,6 +54,7 @@ local function client_options(self, known)
     local options = {
         host = self.reference.host,
         repository = self.reference.name,
+        actions = settings.actions,
         user = known and known.user,
         password = known and known.password,
         identity_token = known and known.identity_token,

@@ -17,6 +17,7 @@ local M = {}
 ---@field arch string|nil           which manifest of an index is meant
 ---@field lock_folders string[]|nil where jflash.lock is looked for, in this order
 ---@field login {user: string, password: string}|nil  before all other credentials
+---@field actions string|nil        what tokens are for: "pull" if not said otherwise
 ---@field client table|nil          further options of registry.open
 
 -- The folder of the file that configures the board, and the working directory.
