@@ -23,7 +23,7 @@ local M = {}
 local FILE = "jflash.yaml"
 local BUILT_IN = "built in"
 -- Their relative values count from the folder of the file that has them.
-local PATH_KEYS = { "bundle", "recipe", "cacert", "cache_dir" }
+local PATH_KEYS = { "bundle", "recipe", "cacert", "verify_key", "cache_dir" }
 -- Of these a name without a slash may be something that is looked up.
 local NAMES = { bundle = true, recipe = true }
 

@@ -12,6 +12,7 @@
 #include "registry/client.h"
 #include "registry/credential_helper.h"
 #include "registry/place.h"
+#include "registry/signature.h"
 
 #define CLIENT "jflash.registry.client"
 #define ENTRY "jflash.registry.entry"
@@ -114,6 +115,19 @@ static int registry_place(lua_State *L) {
     const char *sha256 = jf_check_text(L, 4);
     struct jf_error err;
     enum jf_code code = jf_place_copy(from, dir, name, sha256, jf_bind_context(L)->cancel, &err);
+    return jf_bind_result(L, code, &err);
+}
+
+// Signatures.
+
+static int registry_verify(lua_State *L) {
+    size_t pem_len, len;
+    struct jf_error err;
+    const char *pem = luaL_checklstring(L, 1, &pem_len);
+    const char *key_name = jf_check_text(L, 2);
+    const char *bytes = luaL_checklstring(L, 3, &len);
+    const char *signature = jf_check_text(L, 4);
+    enum jf_code code = jf_signature_check(pem, pem_len, key_name, bytes, len, signature, &err);
     return jf_bind_result(L, code, &err);
 }
 
@@ -298,6 +312,7 @@ static const luaL_Reg functions[] = {
     {"member", jf_registry_member},
     {"unpack", jf_registry_unpack},
     {"link", registry_link},
+    {"verify", registry_verify},
     {"open", registry_open},
     {NULL, NULL},
 };

@@ -165,6 +165,26 @@ describe("an image in a registry", function()
     end)
 end)
 
+describe("an image in a layout", function()
+    it("is flashed, and must be signed where that is asked for", function()
+        local bench <close> = new_bench()
+        local reference = put({ { content, nil, titled("disk.img") } })
+        local policy = scratch:write("policy.json", '{"default":[{"type":"insecureAcceptAnything"}]}')
+        local layout = bench:path("layout")
+        scratch:sh(("skopeo --policy %s copy --preserve-digests --src-tls-verify=false %s oci:%s:one"):format(policy,
+            reference:gsub("^oci", "docker"), layout))
+        bench:assert_result(bench:flash({ "oci-layout:" .. layout .. ":one" }), { status = 0, storage = "flashed" })
+        scratch:sh("openssl genpkey -quiet -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out key && "
+            .. "openssl pkey -in key -pubout -out key.pub")
+        for _, place in ipairs({ reference, "oci-layout:" .. layout .. ":one" }) do
+            bench:assert_result(bench:flash({ place, "--verify-key", scratch:file("key.pub") }), { status = 3,
+                power = false, step = "prove_source", message = "key.pub: it is not signed" })
+        end
+        bench:assert_result(bench:flash({ bench:image("disk.img"), "--verify-key", scratch:file("key.pub") }),
+            { status = 2, power = false, message = "comes from a registry" })
+    end)
+end)
+
 describe("an image of partitions", function()
     local function disks()
         return { { bytes = 4 << 20, partitions = { { label = "boot", bytes = 256 << 10 },

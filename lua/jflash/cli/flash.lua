@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 
+local bundles = require("jflash.bundle")
 local boards = require("jflash.cli.board")
 local choice = require("jflash.recipe.choice")
 local credentials = require("jflash.credentials")
@@ -88,6 +89,19 @@ local function check_pattern(values, pieces)
     end
 end
 
+-- A key that nothing is checked with would promise what is not done.
+local function check_key(values, pieces, board)
+    local bundle = values.force_flash_bundle or board.bundle
+    local remote = bundle and bundles.is_remote(bundle)
+    for _, piece in ipairs(pieces) do
+        remote = remote or oci_images.is_one(piece.image)
+    end
+    if values.verify_key and not remote then
+        refuse("--verify-key: neither the bundle nor an image comes from a registry",
+            "--os-image-checksum is for files and URLs")
+    end
+end
+
 -- Makes the secrets known before anything is shown.
 local function settle_fetch(values, pieces)
     for _, piece in ipairs(pieces) do
@@ -110,6 +124,7 @@ local function settle(values, pieces, fetch, board)
     end
     check_method(values)
     check_pattern(values, pieces)
+    check_key(values, pieces, board)
     local settled = options.of_run(values, board)
     settled.pieces = pieces
     settled.method = values.method

@@ -120,6 +120,8 @@ end
 --- How registries are spoken to, beside credentials.
 function M.registry(command)
     command:flag("--plain-http", "Speak to the registry without TLS.")
+    command:option("--verify-key", "Take from a registry only what is signed by this public key, as cosign "
+        .. "does it (default: the board's verify_key)."):argname("FILE")
     command:flag("--offline", "Ask no registry: take what is in the cache, by digest, lock file, or "
         .. "as the tag was when it was last asked for.")
 end
@@ -201,6 +203,7 @@ function M.of_run(values, board)
         fetch = { headers = {}, cacert = values.cacert or board.cacert, insecure = values.insecure_tls },
         plain_http = values.plain_http,
         offline = values.offline,
+        verify_key = values.verify_key,
         allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
         retries = values.retries or board.retries,
         power_off = not values.no_power_off,

@@ -60,6 +60,7 @@ function M.raise(repository, failure)
         errno = failure.errno,
         message = failure.message,
         hint = hint_for(repository, failure),
+        status = failure.status,
         retry = 0, -- what could pass was tried again by the client
     })
 end

@@ -9,6 +9,7 @@ local errors = require("jflash.errors")
 local image = require("jflash.image")
 local platform = require("jflash.oci.platform")
 local registry = require("jflash.registry")
+local signatures = require("jflash.oci.signature")
 local sys = require("jflash.sys")
 
 local M = {}
@@ -112,6 +113,7 @@ function Layout:resolve()
         fail(self, "an index of indexes, which jflash does not look into", "unsupported")
     end
     found.tag_digest = first.digest
+    signatures.check(self, found)
     return found
 end
 

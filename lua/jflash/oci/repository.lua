@@ -18,6 +18,7 @@ local log = require("jflash.log")
 local platform = require("jflash.oci.platform")
 local registry = require("jflash.registry")
 local runtime = require("jflash.runtime")
+local signatures = require("jflash.oci.signature")
 local sys = require("jflash.sys")
 
 local M = {}
@@ -154,8 +155,24 @@ local function by_tag(self, tag)
     return fetch(self, tag)
 end
 
+--- A manifest by a tag, as a signature has one; nil when there is none. Raises.
+---@param tag string
+---@return jflash.OciFound|nil
+function Repository:find_tag(tag)
+    if self.settings.offline then
+        return recall(self, tag)
+    end
+    local ok, found = xpcall(fetch, errors.wrap, self, tag)
+    if ok then
+        return found
+    elseif found.status == 404 then
+        return nil
+    end
+    return error(found, 0)
+end
+
 --- Finds the manifest that the reference means; of an index the one for the
---- settings' architecture. Raises.
+--- settings' architecture, and what the settings' key has signed. Raises.
 ---@return jflash.OciFound
 function Repository:resolve()
     local reference = self.reference
@@ -170,6 +187,7 @@ function Repository:resolve()
             message = reference.text .. ": an index of indexes, which jflash does not look into" })
     end
     found.tag_digest = first.digest
+    signatures.check(self, found)
     return found
 end
 

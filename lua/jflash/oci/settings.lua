@@ -17,6 +17,7 @@ local M = {}
 ---@field arch string|nil           which manifest of an index is meant
 ---@field lock_folders string[]|nil where jflash.lock is looked for, in this order
 ---@field login {user: string, password: string}|nil  before all other credentials
+---@field verify_key string|nil     a PEM file: what is pulled must be signed by this key
 ---@field actions string|nil        what tokens are for: "pull" if not said otherwise
 ---@field client table|nil          further options of registry.open
 
@@ -33,7 +34,8 @@ end
 
 --- The settings.
 ---@param fetch jflash.FetchSettings  whom to trust
----@param options {plain_http: boolean|nil, offline: boolean|nil, retries: integer|nil, arch: string|nil}
+---@param options {plain_http: boolean|nil, offline: boolean|nil, retries: integer|nil, arch: string|nil,
+---    verify_key: string|nil}
 ---@param board table|nil
 ---@return jflash.OciSettings
 function M.settle(fetch, options, board)
@@ -45,6 +47,7 @@ function M.settle(fetch, options, board)
         retries = options.retries or board and board.retries,
         arch = options.arch or board and board.arch,
         lock_folders = lock_folders(board),
+        verify_key = options.verify_key or board and board.verify_key,
     }
 end
 
