@@ -286,6 +286,54 @@ it("no registry at all is said to be unreachable", function()
 end)
 
 describe("the cache", function()
+    local function start_run(index)
+        return assert(sys.spawn({ sys.process_exe(sys.pid()), "bundle", "pull", reference(), "--cache-dir",
+            puller.cache }, { stdout = scratch:file("out"), stderr = scratch:file("err" .. index) }))
+    end
+
+    it("is shared by runs at the same time: each blob comes once", function()
+        local files = {}
+        for index = 1, 6 do
+            files[index] = { "data/" .. index, (tostring(index)):rep(300000) }
+        end
+        serve(files, { blob = { { pace = 0.02 } } })
+        local runs = {}
+        for index = 1, 4 do
+            runs[index] = start_run(index)
+        end
+        for index, run in ipairs(runs) do
+            assert.equal(0, assert(run:wait({ timeout_s = 60 })).status, scratch:read("err" .. index))
+            run:close()
+        end
+        assert.equal(#files, #requests("/blobs/"))
+        assert.same({}, puller:names("partial"))
+    end)
+
+    it("is whole whenever runs are killed", function()
+        local files = {}
+        for index = 1, 8 do
+            files[index] = { "data/" .. index, (tostring(index)):rep(100000) }
+        end
+        serve(files, { blob = { { pace = 0.02 } } })
+        local finished
+        for index = 1, 40 do
+            local run = start_run(index)
+            finished = run:wait({ timeout_s = 0.05 + index * 0.01 })
+            run:kill("KILL")
+            run:wait()
+            run:close()
+            if finished then
+                break
+            end
+        end
+        local pulled <close> = puller:pull(reference())
+        for _, file in ipairs(files) do
+            assert.equal(file[2], sys.read_file(pulled.path .. "/" .. file[1]))
+        end
+        local verified = assert(sys.run({ sys.process_exe(sys.pid()), "cache", "verify", "--cache-dir", puller.cache }))
+        assert.equal(0, verified.status, verified.stderr)
+    end)
+
     -- A run of its own that is killed, once its blob has begun to arrive.
     local function killed_run()
         local run = assert(sys.spawn({ sys.process_exe(sys.pid()), "bundle", "pull", reference(), "--cache-dir",
