@@ -132,6 +132,33 @@ describe("tokens", function()
     end)
 end)
 
+it("a pull is cancelled at once, whatever it waits for", function()
+    local cases = {
+        { name = "a blob", pattern = "/blobs/", changes = { blob = { { hang = 100 } } } },
+        { name = "a token, which all blobs wait for", pattern = "^/token", count = 2,
+            auth = { uses = 2, silent_after = 1 } },
+    }
+    local files = {}
+    for index = 1, 4 do
+        files[index] = { "data/" .. index, (tostring(index)):rep(1000) }
+    end
+    for index, case in ipairs(cases) do
+        serve(files, case.changes, { auth = case.auth })
+        local run = assert(sys.spawn({ sys.process_exe(sys.pid()), "bundle", "pull", reference(), "--cache-dir",
+            scratch:file("cache" .. index) }, { stdout = scratch:file("out"), stderr = scratch:file("err") }))
+        local deadline = job.now() + 20
+        while #requests(case.pattern) < (case.count or 1) do
+            assert(job.now() < deadline, case.name .. ": " .. scratch:read("err"))
+            job.sleep(0.02)
+        end
+        assert(run:kill("INT"))
+        local start = job.now()
+        assert.equal(130, assert(run:wait({ timeout_s = 20 })).status, case.name)
+        assert.is_true(job.now() - start < 5, case.name)
+        run:close()
+    end
+end)
+
 describe("a registry that fails in passing", function()
     it("is asked again: 429 after the time that it names, and 503", function()
         local rules = serve(FILES)
