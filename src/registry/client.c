@@ -7,6 +7,8 @@
 
 #define HUB "docker.io"
 #define HUB_API "registry-1.docker.io"
+#define NS_PER_S 1000000000L
+#define LOCK_POLL_NS 50000000L
 
 static bool copy(const char **text) {
     if (!*text)
@@ -84,6 +86,22 @@ void jf_registry_unref(struct jf_registry *registry) {
         free_registry(registry);
 }
 
+enum jf_code jf_registry_lock(struct jf_registry *registry, const struct jf_cancel *cancel,
+                              struct jf_error *err) {
+    for (;;) {
+        enum jf_code code = jf_cancel_check(cancel, err);
+        if (code != JF_OK)
+            return code;
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until); // the clock of pthread_mutex_timedlock
+        until.tv_nsec += LOCK_POLL_NS;
+        until.tv_sec += until.tv_nsec / NS_PER_S;
+        until.tv_nsec %= NS_PER_S;
+        if (pthread_mutex_timedlock(&registry->lock, &until) == 0)
+            return JF_OK;
+    }
+}
+
 struct jf_http_request jf_registry_request(const struct jf_registry *registry, const char *name,
                                            const char *url) {
     const struct jf_registry_options *options = &registry->options;
@@ -140,8 +158,9 @@ static enum jf_code settle_scheme(struct jf_registry *registry, const struct jf_
 
 enum jf_code jf_registry_url(struct jf_registry *registry, const char *kind, const char *what,
                              const struct jf_cancel *cancel, char **ret_url, struct jf_error *err) {
-    enum jf_code code = JF_OK;
-    pthread_mutex_lock(&registry->lock);
+    enum jf_code code = jf_registry_lock(registry, cancel, err);
+    if (code != JF_OK)
+        return code;
     if (!registry->settled)
         code = settle_scheme(registry, cancel, err);
     bool plain = registry->plain;

@@ -42,9 +42,10 @@ static enum jf_code renew(struct jf_registry *registry, const struct jf_cancel *
 static enum jf_code prepare(struct jf_registry *registry, const struct jf_cancel *cancel,
                             struct shown *ret, struct jf_http_outcome *outcome,
                             struct jf_error *err) {
-    enum jf_code code = JF_OK;
     *ret = (struct shown){0};
-    pthread_mutex_lock(&registry->lock);
+    enum jf_code code = jf_registry_lock(registry, cancel, err);
+    if (code != JF_OK)
+        return code;
     if (registry->challenges.bearer) {
         ret->fresh = !has_token(registry);
         if (ret->fresh)

@@ -18,7 +18,7 @@ struct jf_registry {
     char *scope; // "repository:NAME:ACTIONS"
 
     // Of what follows. Held while a token is fetched, so that one thread does it for
-    // all; the fetch has its time limits and its own thread's cancellation.
+    // all: taken by jf_registry_lock, which can be cancelled.
     pthread_mutex_t lock;
     bool settled;                    // whether it is spoken to by TLS is decided
     bool plain;                      // without TLS
@@ -26,6 +26,10 @@ struct jf_registry {
     struct jf_token token;
     unsigned token_number; // counts the tokens
 };
+
+// Takes the lock, or fails as jf_cancel_check does.
+enum jf_code jf_registry_lock(struct jf_registry *registry, const struct jf_cancel *cancel,
+                              struct jf_error *err);
 
 // The request as it is sent to the registry: user agent, trust, time limits.
 struct jf_http_request jf_registry_request(const struct jf_registry *registry, const char *name,

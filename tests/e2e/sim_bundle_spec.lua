@@ -71,6 +71,25 @@ describe("a bundle in a registry", function()
         end
     end)
 
+    it("is pulled by a dry run too, and for the shells", function()
+        local bench <close> = support.bench()
+        local digest
+        bench.config.bundle, digest = publish(bench)
+        local planned = bench:flash({ bench:image("disk.img"), "--dry-run" }, LOGIN)
+        bench:assert_result(planned, { status = 0, cycles = 0 })
+        assert.truthy(planned.stdout:find(digest, 1, true), planned.stdout)
+        local shell = bench:jflash({ "busybox-shell", "--board", "sim", "--offline" }, { timeout_s = 30 })
+        assert.equal(0, shell.status, shell.stderr)
+
+        bench.config.cache_limit = 0
+        local tmp = bench:path("tmp")
+        assert(sys.mkdir(tmp))
+        local uncached = bench:flash({ bench:image("disk.img") },
+            { env = { OCI_USERNAME = "ann", OCI_PASSWORD = "open sesame", TMPDIR = tmp } })
+        bench:assert_result(uncached, { status = 0, storage = "flashed" })
+        assert.same({}, sys.list(tmp))
+    end)
+
     it("that cannot be had, or lacks a file, leaves the board alone", function()
         local bench <close> = support.bench()
         bench.config.bundle = publish(bench, "data/Image")

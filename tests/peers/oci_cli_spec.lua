@@ -88,6 +88,18 @@ describe("jflash bundle", function()
         assert.truthy(good("bundle", "list"):find(reference, 1, true))
     end)
 
+    it("does without a cache where that is turned off", function()
+        local config = scratch:write("jflash.yaml", "boards: {b: {console: {device: /dev/null}, cache_limit: 0}}\n")
+        scratch:sh("chmod 600 jflash.yaml; mkdir tmp")
+        bad(2, "name a folder", "bundle", "pull", reference, "--config", config)
+        local result = assert(sys.run({ sys.process_exe(sys.pid()), "bundle", "pull", reference, "uncached",
+            "--config", config }, { cwd = scratch.path, env = { HOME = scratch:file("tmp"),
+            TMPDIR = scratch:file("tmp"), XDG_CACHE_HOME = false, XDG_CONFIG_HOME = false } }))
+        assert.equal(0, result.status, result.stderr)
+        assert.truthy(sys.stat(scratch:file("uncached/data/Image")))
+        assert.same({}, sys.list(scratch:file("tmp")))
+    end)
+
     it("says what is wrong with its words", function()
         bad(2, "which bundle", "bundle", "pull")
         bad(2, "takes one bundle", "bundle", "check", "a", "b")

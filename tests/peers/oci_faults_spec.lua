@@ -132,6 +132,33 @@ describe("tokens", function()
     end)
 end)
 
+it("a pull is cancelled at once, whatever it waits for", function()
+    local cases = {
+        { name = "a blob", pattern = "/blobs/", changes = { blob = { { hang = 100 } } } },
+        { name = "a token, which all blobs wait for", pattern = "^/token", count = 2,
+            auth = { uses = 2, silent_after = 1 } },
+    }
+    local files = {}
+    for index = 1, 4 do
+        files[index] = { "data/" .. index, (tostring(index)):rep(1000) }
+    end
+    for index, case in ipairs(cases) do
+        serve(files, case.changes, { auth = case.auth })
+        local run = assert(sys.spawn({ sys.process_exe(sys.pid()), "bundle", "pull", reference(), "--cache-dir",
+            scratch:file("cache" .. index) }, { stdout = scratch:file("out"), stderr = scratch:file("err") }))
+        local deadline = job.now() + 20
+        while #requests(case.pattern) < (case.count or 1) do
+            assert(job.now() < deadline, case.name .. ": " .. scratch:read("err"))
+            job.sleep(0.02)
+        end
+        assert(run:kill("INT"))
+        local start = job.now()
+        assert.equal(130, assert(run:wait({ timeout_s = 20 })).status, case.name)
+        assert.is_true(job.now() - start < 5, case.name)
+        run:close()
+    end
+end)
+
 describe("a registry that fails in passing", function()
     it("is asked again: 429 after the time that it names, and 503", function()
         local rules = serve(FILES)
@@ -286,6 +313,54 @@ it("no registry at all is said to be unreachable", function()
 end)
 
 describe("the cache", function()
+    local function start_run(index)
+        return assert(sys.spawn({ sys.process_exe(sys.pid()), "bundle", "pull", reference(), "--cache-dir",
+            puller.cache }, { stdout = scratch:file("out"), stderr = scratch:file("err" .. index) }))
+    end
+
+    it("is shared by runs at the same time: each blob comes once", function()
+        local files = {}
+        for index = 1, 6 do
+            files[index] = { "data/" .. index, (tostring(index)):rep(300000) }
+        end
+        serve(files, { blob = { { pace = 0.02 } } })
+        local runs = {}
+        for index = 1, 4 do
+            runs[index] = start_run(index)
+        end
+        for index, run in ipairs(runs) do
+            assert.equal(0, assert(run:wait({ timeout_s = 60 })).status, scratch:read("err" .. index))
+            run:close()
+        end
+        assert.equal(#files, #requests("/blobs/"))
+        assert.same({}, puller:names("partial"))
+    end)
+
+    it("is whole whenever runs are killed", function()
+        local files = {}
+        for index = 1, 8 do
+            files[index] = { "data/" .. index, (tostring(index)):rep(100000) }
+        end
+        serve(files, { blob = { { pace = 0.02 } } })
+        local finished
+        for index = 1, 40 do
+            local run = start_run(index)
+            finished = run:wait({ timeout_s = 0.05 + index * 0.01 })
+            run:kill("KILL")
+            run:wait()
+            run:close()
+            if finished then
+                break
+            end
+        end
+        local pulled <close> = puller:pull(reference())
+        for _, file in ipairs(files) do
+            assert.equal(file[2], sys.read_file(pulled.path .. "/" .. file[1]))
+        end
+        local verified = assert(sys.run({ sys.process_exe(sys.pid()), "cache", "verify", "--cache-dir", puller.cache }))
+        assert.equal(0, verified.status, verified.stderr)
+    end)
+
     -- A run of its own that is killed, once its blob has begun to arrive.
     local function killed_run()
         local run = assert(sys.spawn({ sys.process_exe(sys.pid()), "bundle", "pull", reference(), "--cache-dir",

@@ -181,26 +181,6 @@ describe("an open registry", function()
         assert.equal(manifest.digest, pulled.digest)
         check_files(pulled.path)
     end)
-
-    it("is shared by runs at the same time: each blob comes once", function()
-        local big = { { "manifest.yaml", "x" }, { "data/big", ("0123456789abcdef"):rep(1 << 18) } }
-        server:put_artifact("org/shared", "1", big)
-        local program = sys.process_exe(sys.pid())
-        local runs = {}
-        for index = 1, 4 do
-            runs[index] = assert(sys.spawn({ program, "bundle", "pull", server.host .. "/org/shared:1", "--cache-dir",
-                puller.cache, "--log-format", "json" }, { stdout = scratch:file("out" .. index),
-                stderr = scratch:file("log" .. index) }))
-        end
-        local fetched = 0
-        for index, run in ipairs(runs) do
-            assert.equal(0, assert(run:wait({ timeout_s = 60 })).status, scratch:read("log" .. index))
-            fetched = fetched + (scratch:read("log" .. index):find('"progress":"pull"', 1, true) and 1 or 0)
-            run:close()
-        end
-        assert.is_true(fetched <= 1, "more than one run fetched")
-        assert.equal(1, #puller:names("trees") // 2)
-    end)
 end)
 
 describe("a registry with passwords", function()

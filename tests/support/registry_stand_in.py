@@ -8,11 +8,11 @@
 #
 # FOLDER/rules.json is read for each request:
 #   {"auth": {"uses": N, "expires_in": S, "user": U, "password": P, "refresh": T,
-#             "realm": URL, "deny": STATUS},
+#             "realm": URL, "deny": STATUS, "silent_after": N},
 #    "rules": [{"path": "/v2/…", "file": NAME, "type": MEDIA_TYPE, …}]}
 # With "auth", a path below /v2/ wants a token: the latest one, which is good for N
 # requests; without "uses" any. /token gives the next one ("t1", "t2", …) to whom has
-# the password or the refresh token.
+# the password or the refresh token, and after N of them falls silent.
 # The first rule of a path that is not used up (`times`) counts:
 #   file, zeros=N       the content; digest=TEXT: Docker-Content-Digest
 #   status=S, headers   instead of 200
@@ -91,6 +91,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.headers.get("Authorization") == "Basic " + base64.b64encode(login.encode()).decode()
 
     def give_token(self, auth, good):
+        if tokens["number"] >= auth.get("silent_after", 1 << 30):
+            self.rfile.read(1)  # until the client leaves
+            return
         if not good or "deny" in auth:
             self.answer(auth.get("deny", 401), {})
             return

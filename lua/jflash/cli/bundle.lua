@@ -98,6 +98,10 @@ end
 
 local function pull(values)
     local how, board = place(values)
+    if not values.to and board.cache_limit == 0 then
+        refuse("bundle pull: the cache is turned off (cache_limit: 0), so the bundle would go at once",
+            "name a folder for it: jflash bundle pull REF DIR")
+    end
     if values.lock then
         how.lock_folders = {} -- the lock is to be renewed, not obeyed
     end
