@@ -112,6 +112,26 @@ describe("an image in a registry", function()
         end)
     end
 
+    it("is fetched again when its copy in the cache, or that of its archive, is damaged", function()
+        local bench <close> = new_bench({}, { retries = 1 })
+        local reference, _, descriptors = put({ { tar({ { "disk.img", content } }), TAR } })
+        bench:assert_result(bench:flash({ reference }), { status = 0, storage = "flashed" })
+        local blobs = bench:path(".cache/jflash/blobs/")
+        local own = support.sha256(content)
+        support.write(blobs .. own, ("x"):rep(#content))
+        bench:assert_result(bench:flash({ reference }), { status = 0, storage = "flashed",
+            says = "copy in the cache is damaged" })
+        assert.equal(own, support.sha256(support.read(blobs .. own)))
+
+        support.shell(("rm '%s'"):format(blobs .. own))
+        local archive = blobs .. descriptors[1].digest:match(":(.*)")
+        local bytes = support.read(archive)
+        support.write(archive, bytes:sub(1, -3) .. "xx") -- in the padding behind its end
+        bench:assert_result(bench:flash({ reference }), { status = 0, storage = "flashed",
+            says = "copy in the cache is damaged" })
+        assert.equal(bytes, support.read(archive))
+    end)
+
     it("may lie in any layer of a container's image, the last one first", function()
         local bench <close> = new_bench()
         local reference = put({ { tar({ { "disk.img", "an older one, covered by the next" } }), TAR },
