@@ -125,6 +125,14 @@ static enum jf_code resolve(struct jf_registry *registry, const struct push *pus
                    push->name);
 }
 
+static enum jf_code parse_place(const struct jf_registry *registry, const struct push *push,
+                                const char *text, struct jf_http_url *ret, struct jf_error *err) {
+    enum jf_code code = jf_http_url_parse(&registry->curl, text, ret, err);
+    if (code == JF_OK)
+        return code;
+    return jf_prefix(err, "%s: the registry wants an upload where jflash does not go", push->name);
+}
+
 // Begins an upload. *ret_url is to be freed by libcurl; *ret_own: it leads to the registry.
 static enum jf_code begin(struct jf_registry *registry, const struct push *push,
                           const struct jf_cancel *cancel, char **ret_url, bool *ret_own,
@@ -145,7 +153,7 @@ static enum jf_code begin(struct jf_registry *registry, const struct push *push,
     if (code == JF_OK)
         code = jf_http_url_parse(&registry->curl, asked, &from, err);
     if (code == JF_OK)
-        code = jf_http_url_parse(&registry->curl, *ret_url, &to, err);
+        code = parse_place(registry, push, *ret_url, &to, err);
     *ret_own = code == JF_OK && strcmp(from.origin, to.origin) == 0;
     if (code == JF_OK && from.secure && !to.secure)
         code = jf_fail(err, JF_PROTOCOL, "%s: refused: the registry wants it without TLS at %s",

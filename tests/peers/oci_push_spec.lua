@@ -152,6 +152,76 @@ describe("a bundle that is pushed", function()
     end)
 end)
 
+describe("an upload", function()
+    local first, second
+    before_each(function()
+        first, second = registries.stand_in(scratch), registries.stand_in(scratch)
+    end)
+    after_each(function()
+        first:close()
+        second:close()
+    end)
+
+    -- Where the registry says that blobs are to go; what it does at first.
+    local function begin(location, rules)
+        local all = { { path = "/v2/org/x/blobs/uploads/", status = 202,
+            headers = location and { Location = location } } }
+        table.move(rules or {}, 1, #(rules or {}), 1 + #all, all)
+        table.insert(all, { path = "/v2/org/x/manifests/1", status = 201 })
+        first:rules({ auth = { user = "ann", password = "open-sesame" }, rules = all })
+    end
+
+    local function push_to_first()
+        return run({ OCI_USERNAME = "ann", OCI_PASSWORD = "open-sesame" }, "push", "bundle", first.host .. "/org/x:1")
+    end
+
+    local function puts(server)
+        local found = {}
+        for _, request in ipairs(server:requests()) do
+            if request.method == "PUT" and request.path:find("digest=", 1, true) then
+                table.insert(found, request)
+            end
+        end
+        return found
+    end
+
+    it("goes where the registry says, and shows its token to the registry alone", function()
+        begin("/up/here?state=1", { { path = "/up/here", status = 201 } })
+        local result = push_to_first()
+        assert.equal(0, result.status, result.stderr)
+        local own = puts(first)
+        assert.equal(4, #own) -- two manifests are one blob
+        assert.matches("^/up/here%?state=1&digest=sha256:%x+$", (own[1].path:gsub("%%3A", ":")))
+        assert.matches("^Bearer t%d", own[1].headers.Authorization)
+        assert.matches("scope=[^&]*pull%%2Cpush", first:requests()[3].path)
+
+        begin(second.url .. "/store?sig=x")
+        second:rules({ rules = { { path = "/store", status = 201 } } })
+        result = push_to_first()
+        assert.equal(0, result.status, result.stderr)
+        assert.equal(4, #puts(second))
+        for _, request in ipairs(second:requests()) do
+            assert.is_nil(request.headers.Authorization)
+        end
+    end)
+
+    it("is refused, or goes nowhere", function()
+        for words, case in pairs({
+            ["does not say where an upload is to go"] = { nil },
+            ["answered 413"] = { "/up", { { path = "/up", status = 413 } } },
+            ["answered 307"] = { "/up", { { path = "/up", status = 307,
+                headers = { Location = second.url .. "/x" } } } },
+            ["where jflash does not go"] = { "ftp://127.0.0.1/up" },
+        }) do
+            begin(case[1], case[2])
+            local result = push_to_first()
+            assert.equal(3, result.status, result.stderr)
+            assert.truthy(result.stderr:find(words, 1, true), result.stderr)
+        end
+        assert.same({}, second:requests())
+    end)
+end)
+
 describe("a registry with TLS and passwords", function()
     local place, server
     setup(function()

@@ -20,7 +20,8 @@
 #   length=N            the Content-Length that is told; "none": chunked
 #   ranges=false        answer a Range request with all
 #   pace=S              wait before each 64 KiB
-# Each request is a line of FOLDER/requests.jsonl.
+# Uploads (POST and PUT below /v2/) are taken as the rules of their paths say, and thrown away;
+# HEAD finds nothing. Each request is a line of FOLDER/requests.jsonl.
 import base64
 import collections
 import http.server
@@ -62,7 +63,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_HEAD(self):
+        self.note()
+        self.send_response(404)  # nothing was pushed yet
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_PUT(self):
+        self.take_upload()
+
+    def take_upload(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.note("%d bytes" % len(body))
+        rules = read_rules()
+        if rules.get("auth") and not self.has_token(rules["auth"]):
+            self.answer(401, {"WWW-Authenticate": 'Bearer realm="http://%s:%d/token",service="s"' % (
+                HOST, self.server.server_port)})
+        else:
+            self.serve(self.find_rule(rules, urllib.parse.urlsplit(self.path).path))
+
     def do_POST(self):
+        if self.path.startswith("/v2/"):
+            self.take_upload()
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         self.note(body)
         auth = read_rules().get("auth", {})

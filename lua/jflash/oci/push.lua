@@ -136,9 +136,13 @@ local function push_empty(repository)
 end
 
 local function push_to_registry(artifact, repository)
+    local pushed = {} -- two files may be one blob
     for _, layer in ipairs(artifact.layers) do
         local descriptor = layer.descriptor
-        push_blob(repository, descriptor.annotations[TITLE], descriptor.digest, descriptor.size, layer.path)
+        if not pushed[descriptor.digest] then
+            push_blob(repository, descriptor.annotations[TITLE], descriptor.digest, descriptor.size, layer.path)
+        end
+        pushed[descriptor.digest] = true
     end
     push_empty(repository)
     local tag = repository.reference.tag or artifact.digest
