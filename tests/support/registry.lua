@@ -195,7 +195,7 @@ function M.stand_in(scratch, options)
     local folder = options.folder or scratch:file("stand-in-" .. sys.random_hex(4))
     assert(sys.mkdir(folder))
     local self = setmetatable({ scratch = scratch, folder = folder, address = address }, StandIn)
-    self:rules({ rules = setmetatable({}, json.array) })
+    self:reset()
     local out = folder .. "/port"
     assert(sys.write_file(out, ""))
     self.process = assert(sys.spawn({ "python3", STAND_IN, address, tostring(options.port or 0), folder },
@@ -209,8 +209,16 @@ function M.stand_in(scratch, options)
     return self
 end
 
+--- Forgets rules, requests and tokens.
+function StandIn:reset()
+    self.epoch = sys.random_hex(8)
+    os.remove(self.folder .. "/requests.jsonl")
+    self:rules({ rules = setmetatable({}, json.array) })
+end
+
 --- Sets what it does from now on.
 function StandIn:rules(rules)
+    rules.epoch = self.epoch
     assert(sys.write_file(self.folder .. "/rules.json", json.encode(rules)))
     self.current = rules
 end

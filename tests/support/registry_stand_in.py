@@ -7,13 +7,15 @@
 #   registry_stand_in.py HOST PORT FOLDER    prints its port
 #
 # FOLDER/rules.json is read for each request:
-#   {"auth": {"uses": N, "expires_in": S, "user": U, "password": P, "refresh": T,
+#   {"epoch": TEXT,
+#    "auth": {"uses": N, "expires_in": S, "user": U, "password": P, "refresh": T,
 #             "realm": URL, "deny": STATUS, "silent_after": N},
 #    "rules": [{"path": "/v2/…", "file": NAME, "type": MEDIA_TYPE, …}]}
 # With "auth", a path below /v2/ wants a token: the latest one, which is good for N
 # requests; without "uses" any. /token gives the next one ("t1", "t2", …) to whom has
 # the password or the refresh token, and after N of them falls silent.
-# The first rule of a path that is not used up (`times`) counts:
+# Another epoch forgets what has been. The first rule of a path that is not used up
+# (`times`) counts:
 #   file, zeros=N       the content; digest=TEXT: Docker-Content-Digest
 #   status=S, headers   instead of 200
 #   cut=N, hang=N       close, or fall silent, after N bytes
@@ -37,11 +39,18 @@ PIECE = 65536
 lock = threading.Lock()
 used = collections.Counter()
 tokens = {"number": 0, "uses": 0}
+state = {"epoch": None}
 
 
 def read_rules():
     with open(os.path.join(FOLDER, "rules.json")) as file:
-        return json.load(file)
+        rules = json.load(file)
+    with lock:
+        if rules["epoch"] != state["epoch"]:
+            state["epoch"] = rules["epoch"]
+            used.clear()
+            tokens.update(number=0, uses=0)
+    return rules
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
