@@ -128,7 +128,7 @@ threads() {
     specs tsan 600 tests/unit/lua/console_spec.lua tests/unit/lua/image_spec.lua \
         tests/unit/lua/job_spec.lua tests/unit/lua/http_spec.lua \
         tests/unit/lua/serve_image_spec.lua tests/peers/tftp_spec.lua \
-        tests/peers/download_spec.lua
+        tests/peers/download_spec.lua tests/peers/oci_faults_spec.lua
 }
 
 peers() {
