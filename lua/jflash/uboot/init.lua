@@ -289,7 +289,7 @@ function UBoot:run(command, options)
             at = "uboot",
             retry = options.retry,
             message = ("U-Boot: %s: %s"):format(command, (words.reason(output))),
-            hint = hint_of(options),
+            hint = words.advice(output) or hint_of(options),
         })
     end
     return output

@@ -28,6 +28,26 @@ function M.complaint(output)
     end
 end
 
+-- What to do about what U-Boot says.
+local ADVICE = {
+    {
+        "gatewayip needed but not set",
+        "the board has no gateway, and what it asks is not on its network: set network.gateway, or "
+            .. "let tftp.board_host be an address of this host there",
+    },
+}
+
+--- What to do about what a command said, or nil.
+---@param output string
+---@return string|nil
+function M.advice(output)
+    for _, entry in ipairs(ADVICE) do
+        if output:find(entry[1], 1, true) then
+            return entry[2]
+        end
+    end
+end
+
 --- The line of a command's output that says best why it failed.
 ---@param output string
 ---@return string
