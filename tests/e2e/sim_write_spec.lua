@@ -156,7 +156,7 @@ describe("a flash", function()
             also = function(bench) assert.equal(1, workers(bench)) end,
         },
         {
-            name = "with --no-power-off leaves the board on", args = { "--no-power-off" },
+            name = "with --no-power-off leaves the board on", args = { "--no-power-off" }, says = "the power stays on",
             status = 0, storage = "flashed", power = "on",
         },
         {
