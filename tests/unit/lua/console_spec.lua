@@ -558,6 +558,32 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
             shown.file:close()
         end)
 
+        it("says how much it could not show, where that is missing", function()
+            local peer <close>, con = open_pty({ name = "ttyX" })
+            local typed = peers.open(peer.dir .. "/fifo", "r+", "mkfifo " .. peer.dir .. "/fifo")
+            local shown = peers.open(peer.dir .. "/shown", "w")
+            local live <close> = assert(con:attach({ input_fd = typed.number, output_fd = shown.number }))
+            local text = ("x"):rep(3 << 20) .. "\n"
+            local function show(what)
+                peers.await("the terminal to show " .. what, function()
+                    assert.equal("timeout", live:run({ timeout_s = 0.05 }))
+                    return peers.content(peer.dir .. "/shown"):find(what, 1, true)
+                end)
+            end
+            -- Nobody looks meanwhile.
+            assert(peer.board:send(text, { timeout_s = 60 }))
+            assert(con:expect("x\n", { timeout_s = 60 }))
+            show("bytes not shown]\r\n")
+            peer.board:send("and on\n")
+            show("and on\n")
+            typed.file:close()
+            shown.file:close()
+            local before, lost, after = peers.content(peer.dir .. "/shown"):match(
+                "^(x+)\r\n%[(%d+) bytes not shown%]\r\n(.*)$")
+            assert.equal(#text, #before + tonumber(lost))
+            assert.equal("and on\n", after)
+        end)
+
         it("is one at a time, and ends with its console", function()
             local peer <close>, con = open_pty({ name = "ttyX" })
             local live = assert(con:attach())
