@@ -90,7 +90,7 @@ describe("the download of the image", function()
         },
         {
             name = "that stands still", options = connection("stall"),
-            status = 5, step = "write", cycles = 1, within_s = 10, message = "no progress for 2 s",
+            status = 5, step = "write", cycles = 1, within_s = 10, message = "no progress for 4 s",
         },
         {
             name = "that changes on the way is found by reading back", options = connection("corrupt"),
