@@ -65,6 +65,18 @@ end
 
 M.read, M.write = read, write
 
+--- How many of the texts hold `wanted`.
+---@param texts string[]
+---@param wanted string
+---@return integer
+function M.count(texts, wanted)
+    local found = 0
+    for _, text in ipairs(texts) do
+        found = found + (text:find(wanted, 1, true) and 1 or 0)
+    end
+    return found
+end
+
 function M.program()
     local path = os.getenv("JFLASH_PROGRAM") or "build/asan/jflash"
     return assert(sys.realpath(path))
@@ -161,6 +173,20 @@ function Bench:image(name, content)
         shell(("%s -c <'%s' >'%s.new' && mv '%s.new' '%s'"):format(compressor, path, path, path, path))
     end
     return path
+end
+
+--- Gives the board's bundle a preflash command.
+---@param command string
+function Bench:preflash(command)
+    local path = self.board.bundle .. "/manifest.yaml"
+    write(path, (read(path):gsub("preflash_commands: %[%]", function()
+        return ("preflash_commands: [%q]"):format(command)
+    end)))
+end
+
+--- How often a worker was started on the board: each write and each reading back is one.
+function Bench:workers()
+    return M.count(self.board:texts("shell"), "jflash/script </dev/null")
 end
 
 function Bench:write_config()
@@ -276,6 +302,22 @@ end
 --- Starts `jflash flash --board sim …`.
 function Bench:start_flash(args, options)
     return self:start(flash_args(args), options)
+end
+
+local WAITING = [[
+recipe:before(%q, function()
+    io.open(%q, "w"):close()
+    require("jflash.errors").check("host", require("jflash.job").sleep(30))
+end)
+]]
+
+--- Changes of a recipe by which a step makes the file `marker` when it begins, and waits
+--- until a signal comes.
+---@param step string
+---@param marker string
+---@return string
+function M.waiting_in(step, marker)
+    return WAITING:format(step, marker)
 end
 
 --- Starts the stock recipe with `changes`, Lua code in which it is `recipe`.
@@ -455,6 +497,15 @@ function Bench:assert_board(result, wanted)
     local state = wanted.storage and self:storage_state()
     if wanted.storage and state ~= wanted.storage then
         fail(result, "the storage is %s, not %s", state, wanted.storage)
+    end
+end
+
+--- For a row's `prepare`: gives the bundle a preflash command.
+---@param command string
+---@return fun(bench: e2e.Bench)
+function M.preflash(command)
+    return function(bench)
+        bench:preflash(command)
     end
 end
 
