@@ -137,13 +137,7 @@ end)
 
 describe("a preflash command", function()
     local function preflash(command, row)
-        row.prepare = function(bench)
-            local path = bench.board.bundle .. "/manifest.yaml"
-            local text = support.read(path)
-            support.write(path, (text:gsub("preflash_commands: %[%]",
-                "preflash_commands: [" .. ("%q"):format(command) .. "]")))
-            return bench:image("disk.img")
-        end
+        row.prepare = support.preflash(command)
         support.rows({ row }, it)
     end
     preflash("dd if=/dev/zero of=/dev/vda bs=512 count=1", {

@@ -21,13 +21,13 @@ describe("a board that never shows a U-Boot prompt", function()
         {
             name = "because it is dead", options = { faults = { { kind = "silence", at = "banner" } } },
             status = 5, step = "interrupt", silent = true, within_s = 3, storage = UNTOUCHED,
-            message = { "no U-Boot prompt within 2 s", "said nothing" }, hint = "power",
+            message = { "no U-Boot prompt within 4 s", "said nothing" }, hint = "power",
         },
         {
             name = "because it hangs behind its banner",
             options = { faults = { { kind = "silence", at = "prompt" } } },
             status = 5, step = "interrupt", within_s = 3, storage = UNTOUCHED,
-            message = "no U-Boot prompt within 2 s", console = "U-Boot 2023.01", hint = "uboot.prompt",
+            message = "no U-Boot prompt within 4 s", console = "U-Boot 2023.01", hint = "uboot.prompt",
         },
         {
             name = "because its autoboot cannot be stopped",

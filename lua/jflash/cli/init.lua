@@ -209,10 +209,6 @@ local function run(args)
     return M.command(values.command).run(values) or 0
 end
 
-local function indent(text)
-    return "    " .. text:gsub("\n", "\n    ")
-end
-
 local titles = {
     bug = "error",
     config = "configuration error",
@@ -239,19 +235,8 @@ local function print_failure(failure)
         return
     end
     local place = failure.step and (" in step " .. failure.step) or ""
-    local lines = { ("jflash: %s%s: %s"):format(titles[failure.class], place, failure.message) }
-    if failure.console and failure.console ~= "" then
-        table.insert(lines, "  the console's last lines:\n" .. indent(failure.console))
-    end
-    for _, cleanup in ipairs(failure.cleanup or {}) do
-        table.insert(lines, "  and while cleaning up: " .. cleanup)
-    end
-    if failure.hint then
-        table.insert(lines, "  hint: " .. failure.hint)
-    end
-    if failure.traceback then
-        table.insert(lines, indent(failure.traceback))
-    end
+    local lines = errors.details(failure, failure.traceback)
+    table.insert(lines, 1, ("jflash: %s%s: %s"):format(titles[failure.class], place, failure.message))
     log.raw(table.concat(lines, "\n") .. "\n")
 end
 

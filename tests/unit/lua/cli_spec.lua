@@ -125,7 +125,7 @@ describe("jflash run", function()
     it("interrupts a loop that never waits", function()
         local process <close> = assert(sys.spawn({ PROGRAM, "run",
             script("io.write('ready'):flush() while true do end") }, { stdout = dir .. "/out" }))
-        for _ = 1, 500 do
+        for _ = 1, 2000 do
             if sys.read_file(dir .. "/out") == "ready" then
                 break
             end
