@@ -10,6 +10,7 @@ local M = {}
 
 local EPILOG = [[
 An unknown key is an error here; flash only warns of it.
+
 Examples:
   jflash bundle check build/bundles/qemu-arm64
   jflash bundle check --manifest manifest-fit.yaml qemu-arm64
