@@ -35,7 +35,7 @@ local STATUSES = {
     { "0", "Done. For flash: verified, or with --no-verify written." },
     { "1", "A bug, or an error in one's own Lua." },
     { "2", "The configuration: command line, jflash.yaml, bundle, names." },
-    { "3", "The source: the image cannot be had." },
+    { "3", "The source: an image or a bundle cannot be had." },
     { "4", "This host: ports, locks, files, the power device." },
     { "5", "The board." },
     { "6", "The image: damaged, too large, or of a kind that cannot be written." },

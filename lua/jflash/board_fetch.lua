@@ -150,7 +150,7 @@ end
 function M.open(dut, url, settings)
     local self = setmetatable({ dut = dut, url = url, command = "sh " .. SCRIPT }, Fetch)
     self.curl = dut.shell:test("command -v curl >/dev/null")
-    local ok, failure = pcall(bring, self, settings)
+    local ok, failure = xpcall(bring, errors.wrap, self, settings)
     if not ok then
         Fetch.__close(self, failure) -- what was brought already
         error(failure, 0)

@@ -14,6 +14,7 @@ local references = require("jflash.oci.reference")
 local runtime = require("jflash.runtime")
 local schema = require("jflash.schema")
 local sys = require("jflash.sys")
+local xdg = require("jflash.xdg")
 
 local M = {}
 
@@ -163,13 +164,12 @@ end
 -- Where bundles that are known by a bare name lie: beside the program that was just
 -- built, in the user's data folder, in the installation.
 local function places(name)
-    local program = sys.process_exe(sys.pid())
-    local data = sys.getenv("XDG_DATA_HOME") or (sys.getenv("HOME") or "") .. "/.local/share"
-    return {
-        program and ("%s/bundles/%s"):format(program:match("^(.*)/"), name),
-        ("%s/jflash/bundles/%s"):format(data, name),
-        ("%s/bundles/%s"):format(runtime.share_dir, name),
-    }
+    local program, data = sys.process_exe(sys.pid()), xdg.folder("data")
+    local found = {}
+    found[#found + 1] = program and ("%s/bundles/%s"):format(program:match("^(.*)/"), name)
+    found[#found + 1] = data and ("%s/bundles/%s"):format(data, name)
+    found[#found + 1] = ("%s/bundles/%s"):format(runtime.share_dir, name)
+    return found
 end
 
 ---The folder of a bundle: `place` itself when it is one, else where a bundle of that

@@ -20,6 +20,7 @@ local image = require("jflash.image")
 local json = require("jflash.json")
 local log = require("jflash.log")
 local sys = require("jflash.sys")
+local xdg = require("jflash.xdg")
 
 local M = {}
 
@@ -48,19 +49,7 @@ local Claim = {}
 Claim.__index = Claim
 
 local function default_path()
-    local cache = sys.getenv("XDG_CACHE_HOME")
-    if cache and cache:sub(1, 1) == "/" then
-        return cache .. "/jflash"
-    end
-    local home = sys.getenv("HOME")
-    if home and home:sub(1, 1) == "/" then
-        return home .. "/.cache/jflash"
-    end
-    return errors.raise({
-        class = "host",
-        message = "no place for the cache: neither XDG_CACHE_HOME nor HOME is set",
-        hint = "set cache_dir in the board's configuration, or cache_limit to 0",
-    })
+    return xdg.need("cache", "the cache", "set cache_dir in the board's configuration, or cache_limit to 0")
 end
 
 --- Opens the cache that a board's configuration names.

@@ -16,6 +16,7 @@ local references = require("jflash.oci.reference")
 local runtime = require("jflash.runtime")
 local schema = require("jflash.schema")
 local sys = require("jflash.sys")
+local xdg = require("jflash.xdg")
 local yaml = require("jflash.yaml")
 
 local M = {}
@@ -39,21 +40,12 @@ local NAMES = { bundle = true, recipe = true }
 ---@field warnings string[]
 ---@field positions table<string, string> where each key stands: "console.device" -> "file:line:column"
 
-local function home_directory()
-    local home = sys.getenv("HOME")
-    return home and home:sub(1, 1) == "/" and home or nil
-end
-
 ---The places where jflash.yaml is looked for, the first wins.
 ---@return string[]
 function M.search_files()
     local files = { FILE }
-    local xdg, home = sys.getenv("XDG_CONFIG_HOME"), home_directory()
-    if xdg and xdg:sub(1, 1) == "/" then
-        files[#files + 1] = xdg .. "/jflash/" .. FILE
-    elseif home then
-        files[#files + 1] = home .. "/.config/jflash/" .. FILE
-    end
+    local own = xdg.folder("config")
+    files[#files + 1] = own and own .. "/" .. FILE
     files[#files + 1] = "/etc/jflash/" .. FILE
     return files
 end
@@ -189,7 +181,7 @@ local function choose(name, boards, own)
 end
 
 local function absolute(path, base)
-    local home = home_directory()
+    local home = xdg.home()
     if path:match("^~/") and home then
         return home .. path:sub(2)
     elseif path:match("^/") or not base then

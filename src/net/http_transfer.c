@@ -417,6 +417,8 @@ static enum jf_code perform(struct jf_http_transfer *t, CURLM *multi) {
     if (code == JF_OK && t->redirects)
         code = take_location(t);
     t->curl->multi_remove_handle(multi, t->easy);
+    // Cleaning up may still write words to it.
+    t->curl->easy_setopt(t->easy, CURLOPT_ERRORBUFFER, NULL);
     return code;
 }
 

@@ -191,7 +191,7 @@ describe("a range", function()
     it("that stands still ends the run in time", function()
         local b <close> = bench(connection("stall"))
         b:assert_result(dump(b, { "disk.img" }, { timeout_s = 20 }), { status = 5, step = "dump",
-            message = "no progress for 2 s" })
+            message = "no progress for 4 s" })
     end)
 
     it("that cannot be read is never tried again", function()

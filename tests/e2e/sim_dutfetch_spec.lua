@@ -221,7 +221,7 @@ describe("--dut-fetch", function()
         local bench <close> = support.bench(CURL)
         local faulty <close> = web.faulty(scratch, bench.content)
         local result = flash(bench, faulty.url .. "/disk.img?hang=2000000")
-        bench:assert_result(result, { status = 5, step = "write", message = "no progress for 2 s" })
+        bench:assert_result(result, { status = 5, step = "write", message = "no progress for 4 s" })
     end)
 
     it("finds out that the server has another image at the second try", function()

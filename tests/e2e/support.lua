@@ -24,7 +24,7 @@ local IMAGE_BYTES = (4 << 20) + 700000 + 77
 local STORAGE_BYTES = 6 << 20
 local PATTERN = "what was there before\n"
 -- Past a step's deadline a run may take this long.
-local SLACK_S = 15
+local SLACK_S = 30
 
 local COMPRESSORS = {
     xz = "xz -0 -T1", gz = "gzip -1", bz2 = "bzip2 -1", zst = "zstd -q -1", lz4 = "lz4 -q -1",
@@ -40,6 +40,19 @@ end
 
 M.shell = shell
 
+--- A command that does not end by itself, told from all others by its words.
+---@return string
+function M.endless_command()
+    return ("sleep 60.%06d"):format(math.random(0, 999999))
+end
+
+--- Whether a command of these words runs.
+---@param command string
+---@return boolean
+function M.runs(command)
+    return shell(("pgrep -fx '%s' || :"):format(command:gsub("%.", "[.]"))) ~= ""
+end
+
 local function read(path)
     local file <close> = assert(io.open(path, "rb"))
     return file:read("a")
@@ -51,6 +64,18 @@ local function write(path, bytes)
 end
 
 M.read, M.write = read, write
+
+--- How many of the texts hold `wanted`.
+---@param texts string[]
+---@param wanted string
+---@return integer
+function M.count(texts, wanted)
+    local found = 0
+    for _, text in ipairs(texts) do
+        found = found + (text:find(wanted, 1, true) and 1 or 0)
+    end
+    return found
+end
 
 function M.program()
     local path = os.getenv("JFLASH_PROGRAM") or "build/asan/jflash"
@@ -101,13 +126,14 @@ end
 local Bench = {}
 Bench.__index = Bench
 
--- Short, so that a fault costs a test a second and not a minute.
+-- Short, so that a fault costs a test seconds and not a minute; long enough for a host
+-- that does much else at the same time.
 local QUICK = {
     retries = 0,
-    uboot = { interrupt_timeout_s = 2, command_timeout_s = 3, dhcp_timeout_s = 3, dhcp_tries = 1,
+    uboot = { interrupt_timeout_s = 4, command_timeout_s = 5, dhcp_timeout_s = 5, dhcp_tries = 1,
         load_timeout_s = 10 },
-    timeouts = { boot_s = 3, login_s = 2, command_s = 5, network_s = 5, write_stall_s = 2,
-        verify_stall_s = 2, preflash_s = 5, sync_s = 5, power_off_wait_s = 0 },
+    timeouts = { boot_s = 5, login_s = 4, command_s = 8, network_s = 8, write_stall_s = 4,
+        verify_stall_s = 4, preflash_s = 8, sync_s = 10, power_off_wait_s = 0 },
 }
 
 --- Starts a board, switched off, whose storage holds a pattern.
@@ -147,6 +173,20 @@ function Bench:image(name, content)
         shell(("%s -c <'%s' >'%s.new' && mv '%s.new' '%s'"):format(compressor, path, path, path, path))
     end
     return path
+end
+
+--- Gives the board's bundle a preflash command.
+---@param command string
+function Bench:preflash(command)
+    local path = self.board.bundle .. "/manifest.yaml"
+    write(path, (read(path):gsub("preflash_commands: %[%]", function()
+        return ("preflash_commands: [%q]"):format(command)
+    end)))
+end
+
+--- How often a worker was started on the board: each write and each reading back is one.
+function Bench:workers()
+    return M.count(self.board:texts("shell"), "jflash/script </dev/null")
 end
 
 function Bench:write_config()
@@ -198,7 +238,7 @@ end
 ---@param timeout_s number|nil
 ---@return {status: integer, signal: integer|nil, stdout: string, stderr: string, elapsed_s: number}
 function Run:wait(timeout_s)
-    local ended = self.process:wait({ timeout_s = timeout_s or 30 })
+    local ended = self.process:wait({ timeout_s = timeout_s or 60 })
     if not ended then
         self.process:kill(9)
         error("jflash did not end in time; it said:\n" .. read(self.base .. ".err"), 2)
@@ -228,7 +268,7 @@ end
 ---@param is_so fun(): any
 ---@param timeout_s number|nil
 function Run:wait_until(what, is_so, timeout_s)
-    local deadline = job.now() + (timeout_s or 15)
+    local deadline = job.now() + (timeout_s or 30)
     repeat
         local value = is_so()
         if value then
@@ -262,6 +302,22 @@ end
 --- Starts `jflash flash --board sim …`.
 function Bench:start_flash(args, options)
     return self:start(flash_args(args), options)
+end
+
+local WAITING = [[
+recipe:before(%q, function()
+    io.open(%q, "w"):close()
+    require("jflash.errors").check("host", require("jflash.job").sleep(30))
+end)
+]]
+
+--- Changes of a recipe by which a step makes the file `marker` when it begins, and waits
+--- until a signal comes.
+---@param step string
+---@param marker string
+---@return string
+function M.waiting_in(step, marker)
+    return WAITING:format(step, marker)
 end
 
 --- Starts the stock recipe with `changes`, Lua code in which it is `recipe`.
@@ -441,6 +497,15 @@ function Bench:assert_board(result, wanted)
     local state = wanted.storage and self:storage_state()
     if wanted.storage and state ~= wanted.storage then
         fail(result, "the storage is %s, not %s", state, wanted.storage)
+    end
+end
+
+--- For a row's `prepare`: gives the bundle a preflash command.
+---@param command string
+---@return fun(bench: e2e.Bench)
+function M.preflash(command)
+    return function(bench)
+        bench:preflash(command)
     end
 end
 

@@ -30,17 +30,7 @@ local function digest_of(command)
 end
 
 describe("a dump of the virtual board", function()
-    local bench
-
-    before_each(function()
-        bench = virtual.bench()
-    end)
-
-    after_each(function()
-        bench:close()
-    end)
-
-    it("is its whole disk and a partition of it, in one boot, and leaves it as it was", function()
+    it("is its whole disk and a partition of it, in one boot, and leaves it as it was", virtual.test(function(bench)
         prepare_drive(bench.drive)
         local before = image.sha256_file(bench.drive)
         local disk, root, dir = bench.dir .. "/disk.img.xz", bench.dir .. "/root.img", bench.dir .. "/kept"
@@ -56,5 +46,5 @@ describe("a dump of the virtual board", function()
         assert.same({ "dumped", "off", before, partition }, { document.result, document.power,
             document.pieces[1].dumped_sha256, document.pieces[2].dumped_sha256 })
         assert.same({}, bench:processes())
-    end)
+    end))
 end)

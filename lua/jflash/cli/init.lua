@@ -6,6 +6,7 @@
 local argparse = require("argparse")
 local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
+local groups = require("jflash.cli.groups")
 local log = require("jflash.log")
 local oci_credentials = require("jflash.oci.credentials")
 local options = require("jflash.cli.options")
@@ -37,7 +38,8 @@ local COMMANDS = {
 local EPILOG = [[
 Exit status: 0 done; 1 a bug, or an error in your own Lua; 2 configuration;
 3 source of the image; 4 this host; 5 the board; 6 the image; 128+N ended by
-signal N.  Documentation: docs/ in the source, or share/doc/jflash.]]
+signal N.  Options and examples of a command: jflash help COMMAND.
+Documentation: man jflash; docs/ in the source, or share/doc/jflash.]]
 
 -- Raised to print a text and end with status 0.
 local Answer = {}
@@ -99,6 +101,7 @@ local function build(wanted)
         add_help(command)
         if wanted(name) then
             M.command(name).define(command)
+            groups.apply(command)
         end
     end
     local help = parser:command("help", "Show help for a command."):add_help(false)
@@ -167,6 +170,7 @@ function M.parse_as(name, summary, define, args)
     local parser = new_parser(name, summary)
     add_help(parser)
     define(parser)
+    groups.apply(parser)
     parser.error = usage_error
     return parser:parse(args)
 end
@@ -209,10 +213,6 @@ local function run(args)
     return M.command(values.command).run(values) or 0
 end
 
-local function indent(text)
-    return "    " .. text:gsub("\n", "\n    ")
-end
-
 local titles = {
     bug = "error",
     config = "configuration error",
@@ -239,19 +239,8 @@ local function print_failure(failure)
         return
     end
     local place = failure.step and (" in step " .. failure.step) or ""
-    local lines = { ("jflash: %s%s: %s"):format(titles[failure.class], place, failure.message) }
-    if failure.console and failure.console ~= "" then
-        table.insert(lines, "  the console's last lines:\n" .. indent(failure.console))
-    end
-    for _, cleanup in ipairs(failure.cleanup or {}) do
-        table.insert(lines, "  and while cleaning up: " .. cleanup)
-    end
-    if failure.hint then
-        table.insert(lines, "  hint: " .. failure.hint)
-    end
-    if failure.traceback then
-        table.insert(lines, indent(failure.traceback))
-    end
+    local lines = errors.details(failure, failure.traceback)
+    table.insert(lines, 1, ("jflash: %s%s: %s"):format(titles[failure.class], place, failure.message))
     log.raw(table.concat(lines, "\n") .. "\n")
 end
 

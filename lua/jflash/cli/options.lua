@@ -6,6 +6,14 @@ local errors = require("jflash.errors")
 
 local M = {}
 
+-- What converts a value, with the option's name before what it says of a wrong one.
+local function of(option, convert)
+    return function(text)
+        local value, why = convert(text)
+        return value, why and option .. ": " .. why
+    end
+end
+
 local function whole_number(text)
     local number = math.tointeger(tonumber(text))
     if not number or number < 0 then
@@ -98,7 +106,7 @@ end
 --- How long to wait for a board that another run uses.
 function M.wait(command)
     command:option("--wait", "Wait up to S seconds for a board that is in use.")
-        :argname("S"):convert(M.seconds):default("0"):show_default(false)
+        :argname("S"):convert(of("--wait", M.seconds)):default("0"):show_default(false)
 end
 
 --- Whom to trust.
@@ -149,7 +157,7 @@ end
 --- The digest that the image must have.
 function M.checksum(command)
     command:option("--os-image-checksum", "The SHA-256 that IMAGE must have, as it is delivered.")
-        :argname("HEX"):convert(sha256)
+        :argname("HEX"):convert(of("--os-image-checksum", sha256))
     command:option("--os-image-checksum-file", "Read it from this file: its first word, as "
         .. "sha256sum writes it."):argname("FILE")
 end
@@ -175,7 +183,7 @@ function M.boot(command)
     M.trust(command)
     M.registry(command)
     command:option("--retries", "Tries after the first, for what can pass by itself (default: the "
-        .. "board's, 3)."):argname("N"):convert(whole_number)
+        .. "board's, 3)."):argname("N"):convert(of("--retries", whole_number))
     command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
         .. "host.")
     command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
@@ -239,7 +247,7 @@ function M.flash(command)
         .. "on this host."):argname("V")
     command:option("--fls-binary-url", "Another fls program for the board: a URL, or a file."):argname("URL")
     command:option("--fls-sha256", "The SHA-256 that the fls program must have; needed for a URL.")
-        :argname("HEX"):convert(sha256)
+        :argname("HEX"):convert(of("--fls-sha256", sha256))
     command:flag("--preflash", "Run the bundle's preflash commands for partitions too: they wipe "
         .. "partition tables.")
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")

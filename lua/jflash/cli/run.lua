@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 
+local errors = require("jflash.errors")
 local options = require("jflash.cli.options")
 local recipes = require("jflash.recipe")
 local scripts = require("jflash.scripts")
@@ -8,11 +9,15 @@ local M = {}
 
 local EXAMPLES = [[
 A script that returns a recipe is run like flash (or the command whose recipe it
-derives from), with the same options:
-  jflash run flash.lua image.raw.xz --board qemu-arm64
-  jflash run my-board.lua --help
-Any other script gets the arguments as it would from lua, in arg and in "...";
-what it returns, when that is a number, is the exit status.]]
+derives from), with the same options. Any other script gets the arguments as it
+would from lua, in arg and in "..."; what it returns, when that is a number, is
+the exit status.
+
+Examples:
+  jflash run flash.lua --board qemu-arm64 image.raw.xz
+  jflash run keyed-autoboot.lua --board qemu-arm64 image.raw.xz
+  jflash run boot.lua --board qemu-arm64 --expect "login:"
+  jflash run my-board.lua --help]]
 
 function M.define(command)
     command:argument("script", "A file, or the name of a script in the search directories or "
@@ -38,6 +43,11 @@ function M.run(values)
     -- What stood before run is for the script too.
     local before = options.given_before(values)
     values.args = table.move(values.args, 1, #values.args, #before + 1, before)
+    if values.script:find("^%-") then
+        errors.raise({ class = "config", code = "usage",
+            message = ("%s stands where the script's name belongs"):format(values.script),
+            hint = "the script comes first, its options behind it: jflash run SCRIPT " .. values.script })
+    end
     local chunk = scripts.load(values.script)
     arg = table.move(values.args, 1, #values.args, 1, { [0] = values.script }) -- luacheck: globals arg
     local result = chunk(table.unpack(values.args))

@@ -28,6 +28,25 @@ describe("the command line", function()
         end)
     end
 
+    -- argparse breaks what is longer, so that it cannot be copied.
+    for _, command in ipairs(cli.parser()._commands) do
+        it("has an example for " .. command._name .. ", and lines that a terminal holds", function()
+            local epilog = command._epilog or "jflash help"
+            assert.truthy(epilog:find("jflash " .. command._name, 1, true), epilog)
+            for line in epilog:gmatch("[^\n]+") do
+                assert.is_true(#line <= 80, line)
+            end
+        end)
+    end
+
+    it("has a heading for each option of a command that boots a board", function()
+        for _, command in ipairs({ "flash", "dump", "bootloader-shell", "busybox-shell", "repl" }) do
+            local help = jflash(command, "--help").stdout
+            assert.truthy(help:find("\nWhich board:\n", 1, true), help)
+            assert.falsy(help:find("\nOther options:\n", 1, true), help)
+        end
+    end)
+
     it("shows all commands without arguments", function()
         for _, result in ipairs({ jflash(), jflash("help"), jflash("--help") }) do
             assert.equal(0, result.status)
@@ -44,8 +63,8 @@ describe("the command line", function()
         { { "flash", "-t", "boot:" }, "expected PART:FILE" },
         { { "flash", "-t", "a:x", "-t", "b:y", "--os-image-checksum", ("0"):rep(64) }, "is for one image" },
         { { "flash", "x", "--bord", "y" }, "Did you mean '--board'?" },
-        { { "flash", "x", "--retries", "some" }, "'some' is not a whole number" },
-        { { "flash", "x", "--os-image-checksum", "12" }, "no SHA-256" },
+        { { "flash", "x", "--retries", "some" }, "--retries: 'some' is not a whole number" },
+        { { "flash", "x", "--os-image-checksum", "12" }, "--os-image-checksum: '12' is no SHA-256" },
         { { "flash", "x", "--board", "nosuch" }, "no board 'nosuch'" },
         { { "flash", "x", "--board", "qemu-arm64", "--set", "powr.x=1" }, "did you mean 'power'" },
         { { "--board", "nosuch", "flash", "x" }, "no board 'nosuch'" },
@@ -56,6 +75,7 @@ describe("the command line", function()
         { { "--board", "x", "boards" }, "jflash boards takes no --board" },
         { { "help", "nosuch" }, "no command 'nosuch'" },
         { { "run", "nosuch.lua" }, 'no script "nosuch.lua"' },
+        { { "run", "--quiet", "x.lua" }, "the script comes first" },
         { { "power", "sideways" }, "must be one of 'on', 'off'" },
     }
     for _, case in ipairs(mistakes) do
@@ -124,7 +144,7 @@ describe("jflash run", function()
     it("interrupts a loop that never waits", function()
         local process <close> = assert(sys.spawn({ PROGRAM, "run",
             script("io.write('ready'):flush() while true do end") }, { stdout = dir .. "/out" }))
-        for _ = 1, 500 do
+        for _ = 1, 2000 do
             if sys.read_file(dir .. "/out") == "ready" then
                 break
             end
