@@ -22,8 +22,8 @@ check   proves a bundle's manifest and that its files are there; an unknown key
 inspect shows what a reference means, or what a folder holds
 list    shows the bundles in the cache
 pull    fetches a bundle into the cache, or into the folder TO
-push    sends a folder's files to the registry's reference TO, or to oci-layout:DIR:TAG;
-        what is there already is not sent, and the same files give the same digest
+push    sends a folder's files to the reference TO, or to oci-layout:DIR:TAG;
+        the same files give the same digest
 
 Examples:
   jflash bundle check build/bundles/qemu-arm64

@@ -8,9 +8,9 @@ local M = {}
 local GROUPS = {
     { "Which board", "--board", "--config", "--set" },
     { "What is written, and where", "--part", "--target", "--format", "--os-image-checksum",
-        "--os-image-checksum-file", "--force" },
+        "--os-image-checksum-file", "--file-pattern", "--force" },
     { "What is fetched, and from whom", "--cacert", "--insecure-tls", "--header", "--bearer", "--bearer-file",
-        "--plain-http", "--offline", "--dut-fetch", "--force-exporter-http" },
+        "--plain-http", "--verify-key", "--offline", "--dut-fetch", "--force-exporter-http" },
     { "How it is written", "--method", "--fls-version", "--fls-binary-url", "--fls-sha256", "--preflash",
         "--no-verify" },
     { "What the board boots", "--variant", "--kernel", "--initram", "--dtb", "--force-flash-bundle",
