@@ -117,16 +117,6 @@ function M.open(dut)
     end
 end
 
--- The board's own targets stand before the manifest's, for its default too.
-local function find_target(dut, name)
-    name = name or dut.manifest.spec.default_target
-    local configured = name and dut.board.targets[name]
-    if configured then
-        return configured.path, name
-    end
-    return dut.manifest:target(name)
-end
-
 local function is_target(dut, name)
     return name and (dut.board.targets[name] or dut.manifest.spec.targets[name]) ~= nil
 end
@@ -178,7 +168,8 @@ function M.place(dut)
             partitions.check_label(piece.part)
         end
         piece.label = not named and piece.part or nil
-        piece.target_path, piece.target_name = find_target(dut, named and piece.part or chosen)
+        local name = named and piece.part or chosen
+        piece.target_path, piece.target_name = dut.manifest:target(name, dut.board.targets)
     end
     if is_written(dut.pieces) then
         refuse_both(dut.pieces)

@@ -46,8 +46,7 @@ end
 local function refuse_digest(self)
     local wanted, known = self.options.os_image_checksum, self.fetched.sha256
     if wanted and known and wanted ~= known then
-        errors.raise({ class = "source", code = "checksum",
-            message = ("%s: has the SHA-256 %s, expected was %s"):format(self.fetched.name, known, wanted) })
+        source.refuse_digest(("%s: has the SHA-256 %s, expected was %s"):format(self.fetched.name, known, wanted))
     end
 end
 
