@@ -129,7 +129,7 @@ threads() {
         tests/unit/lua/image_spec.lua tests/unit/lua/store_spec.lua \
         tests/unit/lua/job_spec.lua tests/unit/lua/http_spec.lua \
         tests/unit/lua/serve_image_spec.lua tests/peers/tftp_spec.lua \
-        tests/peers/download_spec.lua
+        tests/peers/download_spec.lua tests/peers/oci_faults_spec.lua
 }
 
 peers() {

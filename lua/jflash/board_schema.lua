@@ -162,6 +162,7 @@ local TIMEOUTS = schema.record({
 
 return schema.record({
     description = schema.string({ default = "" }),
+    arch = optional_text(),
     bundle = optional_text(),
     cacert = optional_text(),
     cache_dir = optional_text(),

@@ -10,6 +10,7 @@ local errors = require("jflash.errors")
 local image = require("jflash.image")
 local manifest = require("jflash.manifest")
 local nearest = require("jflash.nearest")
+local references = require("jflash.oci.reference")
 local runtime = require("jflash.runtime")
 local schema = require("jflash.schema")
 local sys = require("jflash.sys")
@@ -25,6 +26,8 @@ local MAX_DEPTH = 8 -- folders below the bundle
 ---@field dir string as it was opened
 ---@field root string the same, absolute and without links
 ---@field manifest jflash.manifest
+---@field reference string|nil  of one that was pulled
+---@field oci_digest string|nil of one that was pulled: of the registry's manifest
 local Bundle = {}
 Bundle.__index = Bundle
 
@@ -202,6 +205,46 @@ function M.find(place)
             .. "%s/bundles/%s/build.sh DIR"):format(place, runtime.share_dir, place),
     })
 end
+
+-- A registry's, by reference; its folder is held until the bundle is closed.
+local function open_pulled(reference, options)
+    local pulled = require("jflash.oci.bundle").pull(reference, options.oci, options.board)
+    local ok, self = xpcall(M.open, errors.wrap, pulled.path, options)
+    if not ok then
+        pulled:close()
+        error(self, 0)
+    end
+    self.pulled, self.reference, self.oci_digest = pulled, pulled.reference, pulled.digest
+    return self
+end
+
+---Whether a place is a reference to a registry; a folder that is there is a folder.
+---@param place string
+---@return boolean
+function M.is_remote(place)
+    return references.is_one(place) and not sys.stat(place)
+end
+
+---Opens the bundle that a board or a person names: a folder, a bare name, or a
+---reference to a registry, which is pulled. Raises.
+---@param place string
+---@param options { manifest: string?, strict: boolean?, oci: jflash.OciSettings, board: table }
+---@return jflash.bundle to be closed
+function M.open_at(place, options)
+    if M.is_remote(place) then
+        return open_pulled(place, options)
+    end
+    return M.open(M.find(place), options)
+end
+
+---Lets go of a bundle that was pulled.
+function Bundle:close()
+    if self.pulled then
+        self.pulled:close()
+        self.pulled = nil
+    end
+end
+Bundle.__close = Bundle.close
 
 ---Opens the bundle in the folder `dir`. Raises a config error.
 ---@param dir string

@@ -12,6 +12,7 @@ local config_file = require("jflash.config_file")
 local errors = require("jflash.errors")
 local nearest = require("jflash.nearest")
 local override = require("jflash.override")
+local references = require("jflash.oci.reference")
 local runtime = require("jflash.runtime")
 local schema = require("jflash.schema")
 local sys = require("jflash.sys")
@@ -179,15 +180,6 @@ local function choose(name, boards, own)
     return boards[name]
 end
 
----True when a board's `bundle` names a place in a registry, not a folder: it starts
----with oci://, or as registries' names do, with a host that has a dot or a port.
----@param bundle string
-function M.is_reference(bundle)
-    local host = bundle:match("^([^/]+)/")
-    return bundle:match("^oci://") ~= nil
-        or host ~= nil and not host:match("^[.~]") and (host:find("[.:]") ~= nil or host == "localhost")
-end
-
 local function absolute(path, base)
     local home = xdg.home()
     if path:match("^~/") and home then
@@ -213,7 +205,7 @@ end
 local function resolve_paths(value, board, positions)
     for _, key in ipairs(PATH_KEYS) do
         local path = value[key]
-        if path and not (key == "bundle" and M.is_reference(path)) then
+        if path and not (key == "bundle" and references.is_one(path)) then
             local resolved = absolute(path, (base_directory(board, positions[key])))
             -- What is not there and has no slash is a name that is looked up later
             -- (bundle.lua, scripts.lua).

@@ -253,6 +253,8 @@ function M.inspect(dut, piece)
     elseif piece.source.inspect then
         piece.source:inspect(dut, piece)
     else
+        log.info("%s still arrives: it is written as it comes, and proven when all of it was sent "
+            .. "(--os-image-checksum proves it first)", piece.image)
         M.check_size(piece)
     end
 end

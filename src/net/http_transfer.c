@@ -15,6 +15,7 @@ enum {
     STATUS_OK = 200,
     STATUS_PARTIAL = 206,
     STATUS_NOT_MODIFIED = 304,
+    STATUS_UNAUTHORIZED = 401,
     STATUS_REQUEST_TIMEOUT = 408,
     STATUS_TOO_MANY = 429,
     STATUS_SERVER_FAILED = 500,
@@ -45,6 +46,8 @@ static void read_answer(const struct jf_http_transfer *t, struct jf_http_answer 
     answer->length = length;
     copy_header(t, "ETag", answer->etag, sizeof answer->etag);
     copy_header(t, "Last-Modified", answer->last_modified, sizeof answer->last_modified);
+    copy_header(t, "Content-Type", answer->content_type, sizeof answer->content_type);
+    copy_header(t, "Docker-Content-Digest", answer->digest, sizeof answer->digest);
     copy_header(t, "Content-Range", range, sizeof range);
     answer->has_range = jf_content_range_parse(range, &answer->range);
 }
@@ -58,7 +61,7 @@ static enum jf_http_outlook outlook_of(int status) {
 
 static const char *reason_of(int status) {
     switch (status) {
-    case 401:
+    case STATUS_UNAUTHORIZED:
         return " (Unauthorized: no credentials, or wrong ones)";
     case 403:
         return " (Forbidden)";
@@ -85,8 +88,26 @@ static const char *reason_of(int status) {
     }
 }
 
+// What another host asks for is none of ours: it gets no credentials.
+static void read_challenge(struct jf_http_transfer *t) {
+    char *all = t->outcome.challenge;
+    struct curl_header *header;
+    size_t len = 0;
+    all[0] = '\0';
+    for (size_t i = 0; t->trusted && t->curl->easy_header(t->easy, "WWW-Authenticate", i,
+                                                          CURLH_HEADER, -1, &header) == CURLHE_OK;
+         i++) {
+        const char *comma = len ? ", " : "";
+        if (len + strlen(comma) + strlen(header->value) >= JF_HTTP_CHALLENGE_SIZE)
+            return;
+        len += (size_t)sprintf(all + len, "%s%s", comma, header->value);
+    }
+}
+
 static enum jf_code refuse_status(struct jf_http_transfer *t, int status) {
     curl_off_t wait_s = 0;
+    if (status == STATUS_UNAUTHORIZED)
+        read_challenge(t);
     t->curl->easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &wait_s);
     t->outcome.outlook = outlook_of(status);
     if (wait_s > 0)
@@ -158,6 +179,10 @@ static bool add_headers(struct jf_http_transfer *t) {
         ok = add_header(t, "%s", request->headers[i]);
     if (ok && t->trusted && request->bearer)
         ok = add_header(t, "Authorization: Bearer %s", request->bearer);
+    if (ok && request->accept)
+        ok = add_header(t, "Accept: %s", request->accept);
+    if (ok && request->body)
+        ok = add_header(t, "Content-Type: %s", request->body_type);
     if (ok && request->if_none_match)
         ok = add_header(t, "If-None-Match: %s", request->if_none_match);
     if (ok && request->if_modified_since)
@@ -169,11 +194,14 @@ static bool add_headers(struct jf_http_transfer *t) {
 
 static void set_credentials(const struct jf_http_transfer *t) {
     const struct jf_curl *curl = t->curl;
-    if (!t->trusted || (!t->url->user && !t->url->password))
+    bool own = t->request->user != NULL;
+    const char *user = own ? t->request->user : t->url->user;
+    const char *password = own ? t->request->password : t->url->password;
+    if (!t->trusted || (!user && !password))
         return;
     curl->easy_setopt(t->easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-    curl->easy_setopt(t->easy, CURLOPT_USERNAME, t->url->user ? t->url->user : "");
-    curl->easy_setopt(t->easy, CURLOPT_PASSWORD, t->url->password ? t->url->password : "");
+    curl->easy_setopt(t->easy, CURLOPT_USERNAME, user ? user : "");
+    curl->easy_setopt(t->easy, CURLOPT_PASSWORD, password ? password : "");
 }
 
 static void set_trust(const struct jf_http_transfer *t) {
@@ -199,6 +227,15 @@ static void set_limits(const struct jf_http_transfer *t) {
     curl->easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
 }
 
+// A redirect gets no body: what it holds is for the host that was asked.
+static void set_body(const struct jf_http_transfer *t) {
+    const struct jf_http_request *request = t->request;
+    if (!request->body || !t->trusted)
+        return;
+    t->curl->easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+    t->curl->easy_setopt(t->easy, CURLOPT_POSTFIELDS, request->body);
+}
+
 static bool prepare(struct jf_http_transfer *t, char error_text[CURL_ERROR_SIZE]) {
     const struct jf_curl *curl = t->curl;
     char range[32];
@@ -207,6 +244,7 @@ static bool prepare(struct jf_http_transfer *t, char error_text[CURL_ERROR_SIZE]
     set_trust(t);
     set_limits(t);
     set_credentials(t);
+    set_body(t);
     if (t->request->offset) {
         snprintf(range, sizeof range, "%" PRIu64 "-", t->request->offset);
         curl->easy_setopt(t->easy, CURLOPT_RANGE, range);
@@ -261,6 +299,9 @@ static enum jf_code judge(struct jf_http_transfer *t, CURLcode result, const cha
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
         return fail(t, JF_HTTP_PASSING, JF_CLOSED, words);
+    case CURLE_SSL_CONNECT_ERROR:
+        t->outcome.no_tls = true;
+        return fail(t, JF_HTTP_LASTING, JF_PROTOCOL, words);
     case CURLE_OUT_OF_MEMORY:
         return fail(t, JF_HTTP_LASTING, JF_LIMIT, words);
     default: // TLS, a malformed answer

@@ -123,6 +123,11 @@ describe("a target", function()
             message = "/dev/vdc is no block device",
         }),
         refused({
+            name = "whose address fits none", config = { targets = { disk = { path = "/sys/class/block#feed" } } },
+            message = { "/sys/class/block#feed: no disk on the board fits", "/dev/vda" },
+            hint = "links in /sys/class/block",
+        }),
+        refused({
             name = "whose address fits two disks", args = { "--target", "sysfs" },
             options = disks({ bytes = 6 << 20 }, { bytes = 6 << 20 }),
             message = { "several disks", "vda", "vdb" },

@@ -126,6 +126,20 @@ describe("a board that resets", function()
     end
 end)
 
+describe("a banner in a command's output", function()
+    it("is no reset, and is part of the output", function()
+        local bench <close> = support.bench()
+        local result = bench:run_recipe([[
+            recipe:after("network", function(dut)
+                local output = dut.uboot:run("version; version; echo behind", { tick = function() end })
+                local _, banners = output:gsub("U%-Boot 2023%.01", "")
+                assert(banners == 2 and output:find("behind\n$"), output)
+            end)
+        ]], { bench:image("disk.img") })
+        bench:assert_result(result, { status = 0, says = "flashed and verified", cycles = 1 })
+    end)
+end)
+
 describe("a console that hangs up", function()
     support.rows({
         {

@@ -143,7 +143,7 @@ describe("a flash", function()
             also = function(bench) assert.equal(1, bench:workers()) end,
         },
         {
-            name = "with --no-power-off leaves the board on", args = { "--no-power-off" },
+            name = "with --no-power-off leaves the board on", args = { "--no-power-off" }, says = "the power stays on",
             status = 0, storage = "flashed", power = "on",
         },
         {

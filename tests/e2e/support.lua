@@ -435,7 +435,7 @@ local function parse_failure(stderr)
 end
 
 local TITLES = {
-    [1] = "error", [2] = "configuration error", [3] = "the image cannot be had",
+    [1] = "error", [2] = "configuration error", [3] = "the source cannot be had",
     [4] = "error on this host", [5] = "the board failed", [6] = "the image is refused",
     [129] = "cancelled", [130] = "cancelled", [143] = "cancelled",
 }

@@ -7,6 +7,7 @@ local argparse = require("argparse")
 local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
+local oci_credentials = require("jflash.oci.credentials")
 local options = require("jflash.cli.options")
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
@@ -27,7 +28,8 @@ local COMMANDS = {
     { "power", "Switch a board's power on or off, or read it." },
     { "boards", "List the boards that are configured or built in." },
     { "config", "Explain every key of a configuration, and list all that is wrong." },
-    { "bundle", "Check a bundle: its manifest, and that its files are there." },
+    { "bundle", "Pull bundles from registries; look at them and check them." },
+    { "cache", "List, prune or verify what was fetched." },
     { "modules", "Show where each Lua module and script comes from." },
     { "completion", "Print a shell's completion of this command line." },
 }
@@ -201,6 +203,7 @@ end
 
 local function run(args)
     credentials.take_environment()
+    oci_credentials.take_environment()
     local values = parse(args)
     log.configure({ format = values.log_format, quiet = values.quiet })
     return M.command(values.command).run(values) or 0
@@ -209,7 +212,7 @@ end
 local titles = {
     bug = "error",
     config = "configuration error",
-    source = "the image cannot be had",
+    source = "the source cannot be had",
     host = "error on this host",
     board = "the board failed",
     image = "the image is refused",
