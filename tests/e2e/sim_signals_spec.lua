@@ -109,10 +109,7 @@ describe("a second signal", function()
     it("ends the program at once and says what stays on", function()
         local bench <close> = support.bench()
         -- The first signal's clean-up hangs in the power switch.
-        local hanging = support.endless_command()
-        bench.config.power.off = hanging
-        bench.config.power.cycle = bench.config.power.on
-        bench.config.power.state = nil
+        local hanging = bench:hang_at_power_off()
         local marker = bench:path("marker")
         local run = bench:start_recipe(support.waiting_in("interrupt", marker), { bench:image("disk.img") })
         run:wait_until("the step", function() return exists(marker) end)

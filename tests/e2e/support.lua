@@ -40,12 +40,6 @@ end
 
 M.shell = shell
 
---- A command that does not end by itself, told from all others by its words.
----@return string
-function M.endless_command()
-    return ("sleep 60.%06d"):format(math.random(0, 999999))
-end
-
 --- Whether a command of these words runs.
 ---@param command string
 ---@return boolean
@@ -182,6 +176,14 @@ function Bench:preflash(command)
     write(path, (read(path):gsub("preflash_commands: %[%]", function()
         return ("preflash_commands: [%q]"):format(command)
     end)))
+end
+
+--- Lets the power-off hang, in a command whose words no other one has.
+---@return string command
+function Bench:hang_at_power_off()
+    local command = ("sleep 60.%06d"):format(math.random(0, 999999))
+    self.config.power.off, self.config.power.cycle, self.config.power.state = command, self.config.power.on, nil
+    return command
 end
 
 --- How often a worker was started on the board: each write and each reading back is one.
