@@ -23,6 +23,7 @@ local MARK = "JFLASH_TEST_MARK"
 local IMAGE_BYTES = (4 << 20) + 700000 + 77
 local STORAGE_BYTES = 6 << 20
 local PATTERN = "what was there before\n"
+local SIGKILL = 9
 -- Past a step's deadline a run may take this long.
 local SLACK_S = 30
 
@@ -246,6 +247,10 @@ function Run:wait(timeout_s)
         error("jflash did not end in time; it said:\n" .. read(self.base .. ".err"), 2)
     end
     self.process:close()
+    if ended.signal == SIGKILL then
+        -- Nobody was left to put them back.
+        self.bench.tty = self.bench:tty_settings()
+    end
     return {
         status = ended.status, signal = ended.signal, elapsed_s = job.now() - self.started,
         stdout = read(self.base .. ".out"), stderr = read(self.base .. ".err"),
