@@ -11,6 +11,7 @@ function M.define(command)
     command:option("--config", "Read this configuration file and no other.")
         :argname("FILE")
     options.output(command)
+    command:epilog("Examples:\n  jflash boards\n  jflash boards --config lab.yaml --log-format json")
 end
 
 function M.run(values)

@@ -5,7 +5,11 @@ local shell = require("jflash.cli.shell")
 local M = {}
 
 function M.define(command)
-    shell.define(command, "jflash bootloader-shell --board qemu-arm64 -- printenv bootcmd")
+    shell.define(command, {
+        "jflash bootloader-shell --board qemu-arm64",
+        "jflash bootloader-shell --board qemu-arm64 -- printenv bootcmd",
+        "jflash bootloader-shell --board qemu-arm64 < commands.txt",
+    })
 end
 
 ---@param values table

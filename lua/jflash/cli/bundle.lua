@@ -16,8 +16,8 @@ local sys = require("jflash.sys")
 local M = {}
 
 local EPILOG = [[
-check   proves a bundle's manifest and that its files are there; an unknown key is
-        an error here, flash only warns of it
+check   proves a bundle's manifest and that its files are there; an unknown key
+        is an error here, flash only warns of it
 inspect shows what a reference means, or what a folder holds
 list    shows the bundles in the cache
 pull    fetches a bundle into the cache, or into the folder TO

@@ -5,7 +5,11 @@ local shell = require("jflash.cli.shell")
 local M = {}
 
 function M.define(command)
-    shell.define(command, "jflash busybox-shell --board qemu-arm64 -- uname -a")
+    shell.define(command, {
+        "jflash busybox-shell --board qemu-arm64",
+        "jflash busybox-shell --board qemu-arm64 -- uname -a",
+        "jflash busybox-shell --board qemu-arm64 < script.sh",
+    })
 end
 
 ---@param values table

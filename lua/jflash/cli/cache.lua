@@ -12,10 +12,14 @@ local verify = require("jflash.cache_verify")
 local M = {}
 
 local EPILOG = [[
-list shows what is kept, the longest unused first; prune removes what was not used
-for the longest time until the limit holds; verify compares everything with its
-digest and removes what is damaged (exit status 4 when there was something). What
-another run uses stays.]]
+list shows what is kept, the longest unused first; prune removes what was not
+used for the longest time until the limit holds; verify compares everything with
+its digest and removes what is damaged (exit status 4 when there was something).
+What another run uses stays.
+
+Examples:
+  jflash cache list
+  jflash cache prune --limit 5G]]
 
 local function size(text)
     local value, message = scalar.size(text, nil, {})

@@ -8,13 +8,20 @@ local options = require("jflash.cli.options")
 
 local M = {}
 
+local EPILOG = [[
+Ctrl-] (console.escape_key) opens a menu: power, break, log, Lua prompt, quit.
+The board stays as it is.
+
+Examples:
+  jflash console --board qemu-arm64
+  jflash console --board qemu-arm64 --run-dir session]]
+
 function M.define(command)
     options.board(command)
     options.wait(command)
     command:option("--run-dir", "Keep a transcript in this folder."):argname("DIR")
     options.output(command)
-    command:epilog("Ctrl-] (console.escape_key) opens a menu: power, break, log, Lua prompt, quit. "
-        .. "The board stays as it is.")
+    command:epilog(EPILOG)
 end
 
 local endings = {

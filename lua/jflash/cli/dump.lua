@@ -10,10 +10,11 @@ local runner = require("jflash.runner")
 local M = {}
 
 local HELP = [[
-Nothing is written on the board's storage. Each range is hashed on the board and
-here; a range that differs is sent again. Until the dump is whole it is FILE.part
-(with FILE.part.jsonl): after a failure or Ctrl-C the same command goes on from
-there, and first compares what it has with the storage, range by range.
+Nothing is written on the board's storage. Each range is hashed on the board
+and here; a range that differs is sent again. Until the dump is whole it is
+FILE.part (with FILE.part.jsonl): after a failure or Ctrl-C the same command
+goes on from there, and first compares what it has with the storage, range by
+range.
 
 Examples:
   jflash dump --board qemu-arm64 disk.img

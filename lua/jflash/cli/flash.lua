@@ -21,14 +21,18 @@ Examples:
   jflash flash --board qemu-arm64 image.raw.xz
   jflash flash --board qemu-arm64 --target mmc image.raw.xz
   jflash flash --board qemu-arm64 -t boot:boot.img -t root:root.img.zst
+  jflash flash --board qemu-arm64 --dry-run image.raw.xz
   jflash flash --board qemu-arm64 --set power.drive=/tmp/disk.img image.raw.xz
-  jflash flash --board qemu-arm64 --kernel arch/arm64/boot/Image image.raw.xz
-  jflash flash --board qemu-arm64 --set manifest=manifest-fit.yaml --variant chain image.raw.xz
   jflash flash --board qemu-arm image.raw.xz
   jflash flash --board qemu-arm64 https://example.org/image.raw.xz
-  jflash flash --board qemu-arm64 --dry-run image.raw.xz
-  jflash flash --board rack-3 --dut-fetch --cacert lab.pem --bearer-file token https://lab/image.raw.xz
+  jflash flash --board rack-3 --cacert lab.pem --bearer-file token \
+      --os-image-checksum-file image.raw.xz.sha256 https://lab/image.raw.xz
+  jflash flash --board rack-3 --dut-fetch http://lab/image.raw.xz
   jflash flash --board rack-3 --method fls --fls-version 0.3.0 image.raw.xz
+  jflash flash --board qemu-arm64 --kernel arch/arm64/boot/Image image.raw.xz
+  jflash flash --board qemu-arm64 --set manifest=manifest-fit.yaml \
+      --variant chain image.raw.xz
+  jflash --config exporter.yaml flash image.raw.xz
   xzcat image.raw.xz | jflash flash --board qemu-arm64 -]]
 
 function M.define(command)

@@ -6,6 +6,7 @@
 local argparse = require("argparse")
 local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
+local groups = require("jflash.cli.groups")
 local log = require("jflash.log")
 local oci_credentials = require("jflash.oci.credentials")
 local options = require("jflash.cli.options")
@@ -37,7 +38,8 @@ local COMMANDS = {
 local EPILOG = [[
 Exit status: 0 done; 1 a bug, or an error in your own Lua; 2 configuration;
 3 source of the image; 4 this host; 5 the board; 6 the image; 128+N ended by
-signal N.  Documentation: docs/ in the source, or share/doc/jflash.]]
+signal N.  Options and examples of a command: jflash help COMMAND.
+Documentation: man jflash; docs/ in the source, or share/doc/jflash.]]
 
 -- Raised to print a text and end with status 0.
 local Answer = {}
@@ -99,6 +101,7 @@ local function build(wanted)
         add_help(command)
         if wanted(name) then
             M.command(name).define(command)
+            groups.apply(command)
         end
     end
     local help = parser:command("help", "Show help for a command."):add_help(false)
@@ -167,6 +170,7 @@ function M.parse_as(name, summary, define, args)
     local parser = new_parser(name, summary)
     add_help(parser)
     define(parser)
+    groups.apply(parser)
     parser.error = usage_error
     return parser:parse(args)
 end

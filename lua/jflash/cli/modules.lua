@@ -6,7 +6,8 @@ local sys = require("jflash.sys")
 local M = {}
 
 function M.define(command)
-    command:epilog("A file of the same name in a search directory replaces a built-in module.")
+    command:epilog("A file of the same name in a search directory replaces a built-in module.\n\n"
+        .. "Example:\n  jflash modules")
 end
 
 -- The module's name, for a file of the stock Lua; nil for scripts and others.

@@ -14,7 +14,8 @@ local EXAMPLES = [[
 Examples:
   jflash power on --board qemu-arm64
   jflash power cycle --off-time 5 --board qemu-arm64
-  jflash power state --board qemu-arm64]]
+  jflash power state --board qemu-arm64
+  jflash power read --board bench-3]]
 
 function M.define(command)
     command:argument("action", "on, off, cycle, state, or read (volts, amperes, watts)")

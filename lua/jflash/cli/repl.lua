@@ -12,6 +12,7 @@ local M = {}
 local EXAMPLES = [[
 At the prompt help() says what there is; Tab completes; Ctrl-D leaves. What was
 switched on there is switched off at the end.
+
 Examples:
   jflash repl --board qemu-arm64
   echo 'dut.power:state()' | jflash repl --board qemu-arm64 --quiet]]

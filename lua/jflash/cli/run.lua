@@ -9,11 +9,15 @@ local M = {}
 
 local EXAMPLES = [[
 A script that returns a recipe is run like flash (or the command whose recipe it
-derives from), with the same options:
-  jflash run flash.lua image.raw.xz --board qemu-arm64
-  jflash run my-board.lua --help
-Any other script gets the arguments as it would from lua, in arg and in "...";
-what it returns, when that is a number, is the exit status.]]
+derives from), with the same options. Any other script gets the arguments as it
+would from lua, in arg and in "..."; what it returns, when that is a number, is
+the exit status.
+
+Examples:
+  jflash run flash.lua --board qemu-arm64 image.raw.xz
+  jflash run keyed-autoboot.lua --board qemu-arm64 image.raw.xz
+  jflash run boot.lua --board qemu-arm64 --expect "login:"
+  jflash run my-board.lua --help]]
 
 function M.define(command)
     command:argument("script", "A file, or the name of a script in the search directories or "

@@ -18,8 +18,8 @@ local M = {}
 local INPUT_WAIT_S = 24 * 3600
 
 ---@param command table
----@param example string  of a command
-function M.define(command, example)
+---@param examples string[]
+function M.define(command, examples)
     command:argument("words", "A command: its output is printed, its status is the exit status. "
         .. "Without one: a live shell on a terminal, else the commands on standard input.")
         :argname("COMMAND"):args("*")
@@ -27,8 +27,8 @@ function M.define(command, example)
     command:option("--timeout", "Seconds that a command may take (default 3600)."):argname("S")
         :convert(options.seconds)
     options.boot(command)
-    command:epilog("In a live shell Ctrl-] (console.escape_key) opens a menu: power, break, log, "
-        .. "Lua prompt, quit.\nExample:\n  " .. example)
+    command:epilog("In a live shell Ctrl-] (console.escape_key) opens a menu: power, break, log,\n"
+        .. "Lua prompt, quit.\n\nExamples:\n  " .. table.concat(examples, "\n  "))
 end
 
 local function print_out(text)

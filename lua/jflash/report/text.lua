@@ -155,7 +155,7 @@ end
 ---@param document table
 ---@return string
 function M.row(name, document)
-    return ("%-44s %-9s %-6s %s\n"):format(name, document.command or "",
+    return ("%-44s %-16s %-6s %s\n"):format(name, document.command or "",
         document.status or "-", document.result)
 end
 

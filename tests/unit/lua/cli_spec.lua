@@ -28,6 +28,25 @@ describe("the command line", function()
         end)
     end
 
+    -- argparse breaks what is longer, so that it cannot be copied.
+    for _, command in ipairs(cli.parser()._commands) do
+        it("has an example for " .. command._name .. ", and lines that a terminal holds", function()
+            local epilog = command._epilog or "jflash help"
+            assert.truthy(epilog:find("jflash " .. command._name, 1, true), epilog)
+            for line in epilog:gmatch("[^\n]+") do
+                assert.is_true(#line <= 80, line)
+            end
+        end)
+    end
+
+    it("has a heading for each option of a command that boots a board", function()
+        for _, command in ipairs({ "flash", "dump", "bootloader-shell", "busybox-shell", "repl" }) do
+            local help = jflash(command, "--help").stdout
+            assert.truthy(help:find("\nWhich board:\n", 1, true), help)
+            assert.falsy(help:find("\nOther options:\n", 1, true), help)
+        end
+    end)
+
     it("shows all commands without arguments", function()
         for _, result in ipairs({ jflash(), jflash("help"), jflash("--help") }) do
             assert.equal(0, result.status)
