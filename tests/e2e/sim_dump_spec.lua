@@ -247,7 +247,6 @@ describe("a dump that was interrupted", function()
     it("by kill -9 is gone on with, and what was half stored goes", function()
         local name = "disk.img.zst"
         local b <close> = interrupted(name, SIGKILL)
-        b.tty = b:tty_settings()
         support.shell(("printf 'half a range' >>'%s.part'; printf '{\"by' >>'%s.part.jsonl'"):format(
             b:path(name), b:path(name)))
         b:assert_result(dump(b, { name }), { status = 0, says = "going on with 5.2 MB" })

@@ -76,7 +76,6 @@ describe("an HTTP port that is fixed", function()
         end)
         first:kill(9)
         first:wait()
-        bench.tty = bench:tty_settings() -- it could not put them back
         bench:assert_result(bench:flash({ path }), { status = 0, storage = "flashed", cycles = 2 })
     end)
 end)

@@ -280,10 +280,7 @@ describe("jflash busybox-shell on a terminal", function()
 
     it("restores the terminal on a second signal, and says what is left on", function()
         local bench <close> = support.bench()
-        local hanging = support.endless_command()
-        bench.config.power.off = hanging
-        bench.config.power.cycle = bench.config.power.on
-        bench.config.power.state = nil
+        local hanging = bench:hang_at_power_off()
         local terminal <close> = live(bench, "busybox")
         local pid = terminal:pid()
         assert(sys.kill(pid, "TERM"))

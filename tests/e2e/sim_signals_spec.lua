@@ -99,7 +99,7 @@ describe("a signal while the board is waited for in step", function()
                     return exists(marker) and #bench.board:log("fault") > 0
                 end)
                 run:kill(signal_number)
-                bench:assert_result(run:wait(15), { status = 128 + signal_number, step = wait.step })
+                bench:assert_result(run:wait(), { status = 128 + signal_number, step = wait.step })
             end)
         end
     end
@@ -109,10 +109,7 @@ describe("a second signal", function()
     it("ends the program at once and says what stays on", function()
         local bench <close> = support.bench()
         -- The first signal's clean-up hangs in the power switch.
-        local hanging = support.endless_command()
-        bench.config.power.off = hanging
-        bench.config.power.cycle = bench.config.power.on
-        bench.config.power.state = nil
+        local hanging = bench:hang_at_power_off()
         local marker = bench:path("marker")
         local run = bench:start_recipe(support.waiting_in("interrupt", marker), { bench:image("disk.img") })
         run:wait_until("the step", function() return exists(marker) end)
@@ -136,9 +133,7 @@ describe("a run that is killed", function()
             local run = bench:start_recipe(support.waiting_in(step, marker), { path })
             run:wait_until("step " .. step, function() return exists(marker) end)
             run:kill(SIGKILL)
-            assert.equal(SIGKILL, run:wait(5).signal)
-            -- Nobody was left to put them back.
-            bench.tty = bench:tty_settings()
+            assert.equal(SIGKILL, run:wait().signal)
             bench:assert_result(bench:flash({ path }), { status = 0, storage = "flashed", cycles = 2 })
         end)
     end

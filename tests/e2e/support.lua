@@ -23,6 +23,7 @@ local MARK = "JFLASH_TEST_MARK"
 local IMAGE_BYTES = (4 << 20) + 700000 + 77
 local STORAGE_BYTES = 6 << 20
 local PATTERN = "what was there before\n"
+local SIGKILL = 9
 -- Past a step's deadline a run may take this long.
 local SLACK_S = 30
 
@@ -39,12 +40,6 @@ local function shell(command)
 end
 
 M.shell = shell
-
---- A command that does not end by itself, told from all others by its words.
----@return string
-function M.endless_command()
-    return ("sleep 60.%06d"):format(math.random(0, 999999))
-end
 
 --- Whether a command of these words runs.
 ---@param command string
@@ -184,6 +179,14 @@ function Bench:preflash(command)
     end)))
 end
 
+--- Lets the power-off hang, in a command whose words no other one has.
+---@return string command
+function Bench:hang_at_power_off()
+    local command = ("sleep 60.%06d"):format(math.random(0, 999999))
+    self.config.power.off, self.config.power.cycle, self.config.power.state = command, self.config.power.on, nil
+    return command
+end
+
 --- How often a worker was started on the board: each write and each reading back is one.
 function Bench:workers()
     return M.count(self.board:texts("shell"), "jflash/script </dev/null")
@@ -244,6 +247,10 @@ function Run:wait(timeout_s)
         error("jflash did not end in time; it said:\n" .. read(self.base .. ".err"), 2)
     end
     self.process:close()
+    if ended.signal == SIGKILL then
+        -- Nobody was left to put them back.
+        self.bench.tty = self.bench:tty_settings()
+    end
     return {
         status = ended.status, signal = ended.signal, elapsed_s = job.now() - self.started,
         stdout = read(self.base .. ".out"), stderr = read(self.base .. ".err"),
