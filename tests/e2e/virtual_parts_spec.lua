@@ -2,7 +2,7 @@
 --
 -- Partitions of the virtual board's disks, several in one boot: real GPTs, read by a
 -- real kernel. Every other byte of the disks is the same before and after.
-local support = require("tests.e2e.support")
+local files = require("tests.support.files")
 local virtual = require("tests.support.virtual")
 
 local MIB = 1 << 20
@@ -12,13 +12,13 @@ local ROOT_LABEL = [[my $root's "é" ]]
 
 -- A disk full of random bytes with partitions, in the order of their first sectors.
 local function make_disk(path, labels)
-    support.shell(("head -c %d /dev/urandom >'%s'"):format(DISK_BYTES, path))
+    files.shell(("head -c %d /dev/urandom >'%s'"):format(DISK_BYTES, path))
     local options = {}
     for number, label in ipairs(labels) do
         table.insert(options, ("-n %d:%d:+4M -c %d:'%s'"):format(number, number * 8 * MIB // SECTOR, number,
             (label:gsub("'", [['\'']]))))
     end
-    support.shell(("sgdisk --clear %s '%s'"):format(table.concat(options, " "), path))
+    files.shell(("sgdisk --clear %s '%s'"):format(table.concat(options, " "), path))
 end
 
 -- Asserts that `path` is what it was, with `written` (a file's bytes by partition).
@@ -28,7 +28,7 @@ local function assert_disk(path, before, written)
         local at = number * 8 * MIB
         expected = expected:sub(1, at) .. bytes .. expected:sub(at + #bytes + 1)
     end
-    assert.is_true(support.read(path) == expected, path .. " differs elsewhere")
+    assert.is_true(files.read(path) == expected, path .. " differs elsewhere")
 end
 
 describe("partitions of the virtual board", function()
@@ -51,8 +51,8 @@ describe("partitions of the virtual board", function()
         { name = "its SD card", target = "mmc", disk = "card", other = "drive", device = "/dev/mmcblk0p" },
     }) do
         it("are written in one boot, on " .. case.name, function()
-            local before = support.read(bench[case.disk])
-            local other = support.read(bench[case.other])
+            local before = files.read(bench[case.disk])
+            local other = files.read(bench[case.other])
             local result = bench:jflash({ "flash", "--target", case.target, "-t", "boot:" .. boot,
                 "-t", ROOT_LABEL .. ":" .. root })
             assert.equal(0, result.status, result.stderr)
@@ -60,7 +60,7 @@ describe("partitions of the virtual board", function()
             assert.truthy(result.stderr:find(case.device .. "1 (boot)", 1, true), result.stderr)
             local _, boots = result.stderr:gsub("kernel data/Image[^\n]* loaded", "")
             assert.equal(1, boots)
-            assert_disk(bench[case.disk], before, { support.read(boot .. ".raw"), support.read(root .. ".raw") })
+            assert_disk(bench[case.disk], before, { files.read(boot .. ".raw"), files.read(root .. ".raw") })
             assert_disk(bench[case.other], other, {})
             assert.same({}, bench:processes())
         end)
