@@ -29,7 +29,7 @@ local COMMANDS = {
     { "power", "Switch a board's power on or off, or read it." },
     { "boards", "List the boards that are configured or built in." },
     { "config", "Explain every key of a configuration, and list all that is wrong." },
-    { "bundle", "Pull bundles from registries; look at them and check them." },
+    { "bundle", "Pull bundles from registries, push, inspect and check them." },
     { "cache", "List, prune or verify what was fetched." },
     { "modules", "Show where each Lua module and script comes from." },
     { "completion", "Print a shell's completion of this command line." },
