@@ -248,7 +248,7 @@ local function print_failure(failure)
         table.insert(lines, "  and while cleaning up: " .. cleanup)
     end
     if failure.hint then
-        table.insert(lines, "  hint: " .. failure.hint)
+        table.insert(lines, "  hint: " .. (failure.hint:gsub("\n", "\n        ")))
     end
     if failure.traceback then
         table.insert(lines, indent(failure.traceback))
