@@ -15,6 +15,7 @@ local GROUPS = {
         "--no-verify" },
     { "What the board boots", "--variant", "--kernel", "--initram", "--dtb", "--force-flash-bundle",
         "--allow-bundle-recipe" },
+    { "Registries", "--plain-http", "--verify-key", "--offline" },
     { "The run", "--dry-run", "--retries", "--timeout", "--wait", "--power-off", "--no-power-off" },
     { "What is shown and kept", "--console-debug", "--log-format", "--quiet", "--run-dir", "--help" },
 }
