@@ -37,13 +37,22 @@ describe("a board that never shows a U-Boot prompt", function()
         },
         {
             name = "because its prompt is another one", options = { prompt = "J7> " },
-            config = { uboot = { prompt = "=> " } },
-            status = 5, step = "interrupt", within_s = 3, console = "J7> ", hint = '"=> "',
+            config = { uboot = { prompt = "=> ", interrupt_key = "\27" } },
+            status = 5, step = "interrupt", within_s = 3, console = "J7> ",
+            hint = [[the prompt "=> " did not come; check uboot.prompt, uboot.interrupt_key ("\x1b")]],
         },
         {
             name = "because its autoboot is announced otherwise",
             config = { uboot = { autoboot_text = "Press SPACE to abort", interrupt_timeout_s = 2 } },
             status = 5, step = "interrupt", within_s = 2, hint = "uboot.autoboot_text",
+        },
+        {
+            name = "until its autoboot has failed, and then is at it without a key",
+            options = { autoboot_s = 1, environment = { bootcmd = "false" } },
+            -- The time for typing keys is over when the prompt comes.
+            config = { uboot = { autoboot_text = "Press SPACE to abort", interrupt_timeout_s = 1.3,
+                interrupt_key = "q" } },
+            status = 0, storage = "flashed",
         },
         {
             name = "at first, and is tried again",

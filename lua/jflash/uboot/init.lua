@@ -48,9 +48,14 @@ function UBoot:wait_prompt(timeout_s)
     return self.console:expect(self.config.prompt, { timeout_s = timeout_s or self.config.command_timeout_s })
 end
 
+-- A key as it is written in the configuration.
+local function key_name(key)
+    return '"' .. key:gsub("%c", function(byte) return ("\\x%02x"):format(byte:byte()) end) .. '"'
+end
+
 local function autoboot_hint(config)
-    return ("the prompt %q did not come; check uboot.prompt, uboot.interrupt_key (%q) and the "
-        .. "console's baud rate"):format(config.prompt, config.interrupt_key)
+    return ("the prompt %q did not come; check uboot.prompt, uboot.interrupt_key (%s) and the "
+        .. "console's baud rate"):format(config.prompt, key_name(config.interrupt_key))
 end
 
 -- Types the interrupt keys again and again until the prompt comes.
@@ -69,19 +74,23 @@ local function press_keys(self, deadline)
     return false
 end
 
+-- Waits for the announcement of autoboot, where there is one. Returns whether the
+-- prompt came instead: autoboot is off, or what it tried failed.
+local function await_autoboot(self)
+    local config = self.config
+    return config.autoboot_text ~= nil and self.console:expect({ config.autoboot_text, config.prompt }, {
+        timeout_s = config.interrupt_timeout_s,
+        fail = {},
+        hint = "the board did not announce its autoboot; check uboot.autoboot_text",
+    }).index == 2
+end
+
 --- Stops autoboot: types `interrupt_key` every `interrupt_interval_s` until the
 --- prompt comes, from `autoboot_text` on when the board's configuration has one.
 function UBoot:interrupt()
     local config = self.config
     local deadline = job.now() + config.interrupt_timeout_s
-    if config.autoboot_text then
-        self.console:expect({ config.autoboot_text, config.prompt }, {
-            timeout_s = config.interrupt_timeout_s,
-            fail = {},
-            hint = "the board did not announce its autoboot; check uboot.autoboot_text",
-        })
-    end
-    if not press_keys(self, deadline) then
+    if not await_autoboot(self) and not press_keys(self, deadline) then
         local silent = self.console:tail(1) == ""
         self.console:fail({
             code = "timeout",
