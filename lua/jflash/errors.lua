@@ -122,7 +122,7 @@ function M.details(failure, trace)
         table.insert(lines, "  and while cleaning up: " .. cleanup)
     end
     if failure.hint then
-        table.insert(lines, "  hint: " .. failure.hint)
+        table.insert(lines, "  hint: " .. (failure.hint:gsub("\n", "\n        ")))
     end
     if trace then
         table.insert(lines, indent(trace))
