@@ -7,7 +7,7 @@ local M = {}
 
 local GROUPS = {
     { "Which board", "--board", "--config", "--set" },
-    { "What is written, and where", "--part", "--target", "--format", "--os-image-checksum",
+    { "What is written, and where", "--part", "--target", "--format", "--file-pattern", "--os-image-checksum",
         "--os-image-checksum-file", "--force" },
     { "URLs, and whom to trust", "--cacert", "--insecure-tls", "--header", "--bearer", "--bearer-file",
         "--dut-fetch", "--force-exporter-http" },
@@ -15,7 +15,7 @@ local GROUPS = {
         "--no-verify" },
     { "What the board boots", "--variant", "--kernel", "--initram", "--dtb", "--force-flash-bundle",
         "--allow-bundle-recipe" },
-    { "Registries", "--plain-http", "--offline" },
+    { "Registries", "--plain-http", "--verify-key", "--offline" },
     { "The run", "--dry-run", "--retries", "--timeout", "--wait", "--power-off", "--no-power-off" },
     { "What is shown and kept", "--console-debug", "--log-format", "--quiet", "--run-dir", "--help" },
 }
