@@ -76,6 +76,9 @@ jflash_shared(jflash_libs gnutls)
 # libcurl's headers alone: src/net/curl_lib.h loads the library when it is needed.
 find_path(CURL_INCLUDE curl/curl.h REQUIRED)
 target_include_directories(jflash_libs SYSTEM INTERFACE ${CURL_INCLUDE})
+# libarchive's too: see src/registry/archive_lib.h.
+find_path(ARCHIVE_INCLUDE archive.h REQUIRED)
+target_include_directories(jflash_libs SYSTEM INTERFACE ${ARCHIVE_INCLUDE})
 # So with libedit: src/sys/line_edit.c loads it.
 find_path(EDIT_INCLUDE histedit.h REQUIRED)
 target_include_directories(jflash_libs SYSTEM INTERFACE ${EDIT_INCLUDE})

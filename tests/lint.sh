@@ -33,6 +33,7 @@ tests/docscov.sh || fail "the Lua API reference"
 [ -f build/compile_commands.json ] || ./dev build >/dev/null || exit 1
 cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
     --suppress=missingIncludeSystem --error-exitcode=1 -j "$(nproc)" -I src src || fail "cppcheck"
-printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build 2>/dev/null ||
+# A file each: of several in one process the analyzer forgets what va_start did.
+printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy --quiet -p build 2>/dev/null ||
     fail "clang-tidy"
 exit $status

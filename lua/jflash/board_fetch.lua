@@ -101,11 +101,17 @@ local function check_wget(url, settings)
     end
 end
 
--- The file is there with its mode before anything is in it.
+--- Brings a text to a file on the board that nobody else there may read: it is there
+--- with its mode before anything is in it.
+---@param dut jflash.Dut with a shell
+---@param text string
+---@param path string
 local function put_private(dut, text, path)
     dut.shell:run(("rm -f %s && (umask 077; : >%s)"):format(path, path))
     dut.shell:put(dut.http, text, path)
 end
+
+M.put_private = put_private
 
 --- Brings to the board whom it shall trust.
 ---@param dut jflash.Dut with a shell
@@ -144,7 +150,7 @@ end
 function M.open(dut, url, settings)
     local self = setmetatable({ dut = dut, url = url, command = "sh " .. SCRIPT }, Fetch)
     self.curl = dut.shell:test("command -v curl >/dev/null")
-    local ok, failure = pcall(bring, self, settings)
+    local ok, failure = xpcall(bring, errors.wrap, self, settings)
     if not ok then
         Fetch.__close(self, failure) -- what was brought already
         error(failure, 0)

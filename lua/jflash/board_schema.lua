@@ -162,8 +162,10 @@ local TIMEOUTS = schema.record({
 
 return schema.record({
     description = schema.string({ default = "" }),
+    arch = optional_text(),
     bundle = optional_text(),
     cacert = optional_text(),
+    verify_key = optional_text(),
     cache_dir = optional_text(),
     cache_limit = schema.size({ default = 20 << 30 }),
     manifest = schema.string({ default = "manifest.yaml", filled = true, check = manifest.check_file }),

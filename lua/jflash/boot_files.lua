@@ -115,6 +115,7 @@ function M.settle(dut)
     dut.report.bundle = {
         path = dut.bundle.root, name = dut.manifest.name, variant = dut.variant.name,
         sha256 = dut.bundle:digest(dut.files),
+        reference = dut.bundle.reference, digest = dut.bundle.oci_digest,
     }
 end
 

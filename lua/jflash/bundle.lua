@@ -10,9 +10,11 @@ local errors = require("jflash.errors")
 local image = require("jflash.image")
 local manifest = require("jflash.manifest")
 local nearest = require("jflash.nearest")
+local references = require("jflash.oci.reference")
 local runtime = require("jflash.runtime")
 local schema = require("jflash.schema")
 local sys = require("jflash.sys")
+local xdg = require("jflash.xdg")
 
 local M = {}
 
@@ -24,6 +26,8 @@ local MAX_DEPTH = 8 -- folders below the bundle
 ---@field dir string as it was opened
 ---@field root string the same, absolute and without links
 ---@field manifest jflash.manifest
+---@field reference string|nil  of one that was pulled
+---@field oci_digest string|nil of one that was pulled: of the registry's manifest
 local Bundle = {}
 Bundle.__index = Bundle
 
@@ -160,13 +164,12 @@ end
 -- Where bundles that are known by a bare name lie: beside the program that was just
 -- built, in the user's data folder, in the installation.
 local function places(name)
-    local program = sys.process_exe(sys.pid())
-    local data = sys.getenv("XDG_DATA_HOME") or (sys.getenv("HOME") or "") .. "/.local/share"
-    return {
-        program and ("%s/bundles/%s"):format(program:match("^(.*)/"), name),
-        ("%s/jflash/bundles/%s"):format(data, name),
-        ("%s/bundles/%s"):format(runtime.share_dir, name),
-    }
+    local program, data = sys.process_exe(sys.pid()), xdg.folder("data")
+    local found = {}
+    found[#found + 1] = program and ("%s/bundles/%s"):format(program:match("^(.*)/"), name)
+    found[#found + 1] = data and ("%s/bundles/%s"):format(data, name)
+    found[#found + 1] = ("%s/bundles/%s"):format(runtime.share_dir, name)
+    return found
 end
 
 ---The folder of a bundle: `place` itself when it is one, else where a bundle of that
@@ -202,6 +205,46 @@ function M.find(place)
             .. "%s/bundles/%s/build.sh DIR"):format(place, runtime.share_dir, place),
     })
 end
+
+-- A registry's, by reference; its folder is held until the bundle is closed.
+local function open_pulled(reference, options)
+    local pulled = require("jflash.oci.bundle").pull(reference, options.oci, options.board)
+    local ok, self = xpcall(M.open, errors.wrap, pulled.path, options)
+    if not ok then
+        pulled:close()
+        error(self, 0)
+    end
+    self.pulled, self.reference, self.oci_digest = pulled, pulled.reference, pulled.digest
+    return self
+end
+
+---Whether a place is a reference to a registry; a folder that is there is a folder.
+---@param place string
+---@return boolean
+function M.is_remote(place)
+    return references.is_one(place) and not sys.stat(place)
+end
+
+---Opens the bundle that a board or a person names: a folder, a bare name, or a
+---reference to a registry, which is pulled. Raises.
+---@param place string
+---@param options { manifest: string?, strict: boolean?, oci: jflash.OciSettings, board: table }
+---@return jflash.bundle to be closed
+function M.open_at(place, options)
+    if M.is_remote(place) then
+        return open_pulled(place, options)
+    end
+    return M.open(M.find(place), options)
+end
+
+---Lets go of a bundle that was pulled.
+function Bundle:close()
+    if self.pulled then
+        self.pulled:close()
+        self.pulled = nil
+    end
+end
+Bundle.__close = Bundle.close
 
 ---Opens the bundle in the folder `dir`. Raises a config error.
 ---@param dir string

@@ -9,20 +9,23 @@
 --     used/SHA256         its time of change says when the blob was last used
 --     urls/KEY.json       the URL's blob, with what the server calls that state
 --     partial/KEY         what has arrived of a URL; KEY.json: of which state
---     locks/…             locks on blobs and URLs
+--     trees/SHA256        what was unpacked of the manifest with this digest (oci/tree.lua)
+--     locks/…             locks on blobs, URLs and trees
 --
--- KEY is the SHA-256 of a URL: a URL may hold secrets.
+-- KEY is the SHA-256 of a URL: a URL may hold secrets. A blob that is fetched by its
+-- digest has "sha256:DIGEST" for its URL, and no entry in urls/.
 
 local errors = require("jflash.errors")
 local image = require("jflash.image")
 local json = require("jflash.json")
 local log = require("jflash.log")
 local sys = require("jflash.sys")
+local xdg = require("jflash.xdg")
 
 local M = {}
 
 local CLAIM_POLL_S = 0.2
-local FOLDERS = { "blobs", "used", "urls", "partial", "locks" }
+local FOLDERS = { "blobs", "used", "urls", "partial", "trees", "locks" }
 
 ---@class jflash.Cache
 ---@field path string
@@ -46,19 +49,7 @@ local Claim = {}
 Claim.__index = Claim
 
 local function default_path()
-    local cache = sys.getenv("XDG_CACHE_HOME")
-    if cache and cache:sub(1, 1) == "/" then
-        return cache .. "/jflash"
-    end
-    local home = sys.getenv("HOME")
-    if home and home:sub(1, 1) == "/" then
-        return home .. "/.cache/jflash"
-    end
-    return errors.raise({
-        class = "host",
-        message = "no place for the cache: neither XDG_CACHE_HOME nor HOME is set",
-        hint = "set cache_dir in the board's configuration, or cache_limit to 0",
-    })
+    return xdg.need("cache", "the cache", "set cache_dir in the board's configuration, or cache_limit to 0")
 end
 
 --- Opens the cache that a board's configuration names.
@@ -81,6 +72,7 @@ end
 local function key_of(url)
     return image.sha256((url:gsub("#.*$", "")))
 end
+M.key_of = key_of
 
 function Cache:file(folder, name)
     return ("%s/%s/%s"):format(self.path, folder, name)
@@ -89,6 +81,16 @@ end
 local function size_of(path)
     local info = sys.stat(path)
     return info and info.type == "file" and info.size or nil
+end
+
+--- The SHA-256 of a file, which may be empty. Raises class host.
+---@param path string
+---@return string digits
+function M.sha256_file(path)
+    if size_of(path) == 0 then
+        return image.sha256("")
+    end
+    return (errors.check("host", image.sha256_file(path)))
 end
 
 local function read_json(path)
@@ -169,7 +171,7 @@ end
 --- Takes the right to fetch a URL; waits while another run fetches it.
 ---@param url string
 ---@param name string  for people
----@param meanwhile fun()  done again and again while it waits
+---@param meanwhile fun()|nil  done again and again while it waits
 ---@return jflash.Claim
 function Cache:claim(url, name, meanwhile)
     local key = key_of(url)
@@ -179,11 +181,14 @@ function Cache:claim(url, name, meanwhile)
         log.info("%s is being fetched by another run (%s): waiting for that", name, holder)
     end
     while not lock and code == "timeout" do
-        meanwhile()
+        if meanwhile then
+            meanwhile()
+        end
         lock, message, code = sys.lock(path, { wait_s = CLAIM_POLL_S })
     end
     errors.check("host", lock, message, code)
-    local claim = setmetatable({ cache = self, key = key, path = self:file("partial", key), lock = lock }, Claim)
+    local claim = setmetatable({ cache = self, key = key, path = self:file("partial", key), lock = lock,
+        is_content = url:find("^sha256:") ~= nil }, Claim)
     claim.offset, claim.state = read_partial(claim)
     return claim
 end
@@ -225,11 +230,24 @@ function Claim:store(result)
         errors.raise({ class = "host", code = "io", message = path .. ": was removed as soon as it was there" })
     end
     remove(self.path .. ".json")
-    write_json(cache:file("urls", self.key .. ".json"), {
-        sha256 = result.sha256, bytes = result.bytes, etag = result.etag, last_modified = result.last_modified,
-    })
+    if not self.is_content then
+        write_json(cache:file("urls", self.key .. ".json"), {
+            sha256 = result.sha256, bytes = result.bytes, etag = result.etag, last_modified = result.last_modified,
+        })
+    end
     cache:trim()
     return blob
+end
+
+--- Keeps a text that was fetched by other means, as what the URL gives.
+---@param url string
+---@param text string
+---@return jflash.Blob held
+function Cache:keep(url, text)
+    local claim <close> = self:claim(url, url)
+    claim:unnote()
+    errors.check("host", sys.write_file(claim.path, text))
+    return claim:store({ sha256 = image.sha256(text), bytes = #text })
 end
 
 function Claim:close()
@@ -237,39 +255,69 @@ function Claim:close()
 end
 Claim.__close = Claim.close
 
--- Blobs and partial files, the one that was used the longest time ago first.
-local function by_last_use(self)
-    local found = {}
-    for _, name in ipairs(errors.check("host", sys.list(self:file("blobs", "")))) do
+local function names_in(self, folder)
+    return errors.check("host", sys.list(self:file(folder, "")))
+end
+
+local function add_blobs(self, found)
+    for _, name in ipairs(names_in(self, "blobs")) do
         local path, used = self:file("blobs", name), sys.stat(self:file("used", name))
-        local info = sys.stat(path)
-        table.insert(found, { name = name, path = path, size = info and info.size or 0,
+        table.insert(found, { kind = "blob", name = name, lock = name, path = path, size = size_of(path) or 0,
             time = used and used.mtime or 0, also = self:file("used", name) })
     end
-    for _, name in ipairs(errors.check("host", sys.list(self:file("partial", "")))) do
+end
+
+local function add_partial(self, found)
+    for _, name in ipairs(names_in(self, "partial")) do
         local path = self:file("partial", name)
         local info = sys.stat(path)
         if info and not name:find("%.json$") then
-            table.insert(found, { name = name, path = path, size = info.size, time = info.mtime,
-                also = path .. ".json" })
+            table.insert(found, { kind = "partial", name = name, lock = name, path = path, size = info.size,
+                time = info.mtime, also = path .. ".json" })
         end
     end
+end
+
+-- A tree without its record is one that a run left behind when it died.
+local function add_trees(self, found)
+    for _, name in ipairs(names_in(self, "trees")) do
+        local sha256 = name:match("^%x+")
+        local path = self:file("trees", name)
+        local record, info = read_json(path .. ".json"), sys.stat(path)
+        if info and info.type == "dir" then
+            table.insert(found, { kind = "tree", name = name, lock = key_of("tree:" .. sha256), path = path,
+                size = record and math.tointeger(record.bytes) or 0,
+                time = record and sys.stat(path .. ".json").mtime or 0,
+                also = path .. ".json", reference = record and record.reference })
+        end
+    end
+end
+
+--- What is kept, the one first that was used the longest time ago.
+---@return {kind: "blob"|"partial"|"tree", name: string, path: string, size: integer, time: number}[]
+function Cache:entries()
+    local found = {}
+    add_blobs(self, found)
+    add_partial(self, found)
+    add_trees(self, found)
     table.sort(found, function(first, second)
         return first.time < second.time
     end)
     return found
 end
 
--- Removes one unless it is in use.
-local function evict(self, entry)
-    local lock = sys.lock(self:file("locks", entry.name))
+--- Removes an entry unless it is in use.
+---@param entry table  of Cache:entries
+---@return boolean
+function Cache:evict(entry)
+    local lock = sys.lock(self:file("locks", entry.lock))
     if not lock then
         return false
     end
-    remove(entry.path)
-    remove(entry.also)
+    remove(entry.also) -- first: what tells that a tree is complete
+    errors.check("host", sys.remove_tree(entry.path))
     -- Who waits for the lock finds its file gone and makes another.
-    remove(self:file("locks", entry.name))
+    remove(self:file("locks", entry.lock))
     lock:close()
     log.record(("cache: %s removed"):format(entry.path), { bytes = entry.size })
     return true
@@ -279,7 +327,7 @@ end
 --- and the limit holds, or all that is left is in use.
 ---@param room integer|nil
 function Cache:trim(room)
-    local entries, total = by_last_use(self), room or 0
+    local entries, total = self:entries(), room or 0
     for _, entry in ipairs(entries) do
         total = total + entry.size
     end
@@ -287,7 +335,7 @@ function Cache:trim(room)
         if total <= self.limit then
             break
         end
-        if evict(self, entry) then
+        if self:evict(entry) then
             total = total - entry.size
         end
     end

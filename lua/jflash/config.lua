@@ -12,9 +12,11 @@ local config_file = require("jflash.config_file")
 local errors = require("jflash.errors")
 local nearest = require("jflash.nearest")
 local override = require("jflash.override")
+local references = require("jflash.oci.reference")
 local runtime = require("jflash.runtime")
 local schema = require("jflash.schema")
 local sys = require("jflash.sys")
+local xdg = require("jflash.xdg")
 local yaml = require("jflash.yaml")
 
 local M = {}
@@ -22,7 +24,7 @@ local M = {}
 local FILE = "jflash.yaml"
 local BUILT_IN = "built in"
 -- Their relative values count from the folder of the file that has them.
-local PATH_KEYS = { "bundle", "recipe", "cacert", "cache_dir" }
+local PATH_KEYS = { "bundle", "recipe", "cacert", "verify_key", "cache_dir" }
 -- Of these a name without a slash may be something that is looked up.
 local NAMES = { bundle = true, recipe = true }
 
@@ -38,21 +40,12 @@ local NAMES = { bundle = true, recipe = true }
 ---@field warnings string[]
 ---@field positions table<string, string> where each key stands: "console.device" -> "file:line:column"
 
-local function home_directory()
-    local home = sys.getenv("HOME")
-    return home and home:sub(1, 1) == "/" and home or nil
-end
-
 ---The places where jflash.yaml is looked for, the first wins.
 ---@return string[]
 function M.search_files()
     local files = { FILE }
-    local xdg, home = sys.getenv("XDG_CONFIG_HOME"), home_directory()
-    if xdg and xdg:sub(1, 1) == "/" then
-        files[#files + 1] = xdg .. "/jflash/" .. FILE
-    elseif home then
-        files[#files + 1] = home .. "/.config/jflash/" .. FILE
-    end
+    local own = xdg.folder("config")
+    files[#files + 1] = own and own .. "/" .. FILE
     files[#files + 1] = "/etc/jflash/" .. FILE
     return files
 end
@@ -187,17 +180,8 @@ local function choose(name, boards, own)
     return boards[name]
 end
 
----True when a board's `bundle` names a place in a registry, not a folder: it starts
----with oci://, or as registries' names do, with a host that has a dot or a port.
----@param bundle string
-function M.is_reference(bundle)
-    local host = bundle:match("^([^/]+)/")
-    return bundle:match("^oci://") ~= nil
-        or host ~= nil and not host:match("^[.~]") and (host:find("[.:]") ~= nil or host == "localhost")
-end
-
 local function absolute(path, base)
-    local home = home_directory()
+    local home = xdg.home()
     if path:match("^~/") and home then
         return home .. path:sub(2)
     elseif path:match("^/") or not base then
@@ -221,7 +205,7 @@ end
 local function resolve_paths(value, board, positions)
     for _, key in ipairs(PATH_KEYS) do
         local path = value[key]
-        if path and not (key == "bundle" and M.is_reference(path)) then
+        if path and not (key == "bundle" and references.is_one(path)) then
             local resolved = absolute(path, (base_directory(board, positions[key])))
             -- What is not there and has no slash is a name that is looked up later
             -- (bundle.lua, scripts.lua).

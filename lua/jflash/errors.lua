@@ -22,7 +22,7 @@ local M = {}
 ---@field retry integer|nil   how often trying again may help: nil as its class says, 0 never
 ---@field subject string|nil  what failed, where one step does the same with several things
 ---@field at string|nil       what the board still answers: "uboot" or "shell"
----@field errno string|nil     "ENOSPC", when the operating system refused
+---@field errno string|nil    "ENOSPC", when the operating system refused
 ---@field cleanup string[]|nil  clean-ups that failed while this error unwound
 ---@field traceback string|nil  for class "bug"
 local Error = { __name = "jflash.error" }
@@ -103,6 +103,31 @@ end
 function M.append_cleanup(failure, what, reason)
     failure.cleanup = failure.cleanup or {}
     table.insert(failure.cleanup, what .. ": " .. tostring(reason))
+end
+
+local function indent(text)
+    return "    " .. text:gsub("\n", "\n    ")
+end
+
+--- What a person reads below the message, line by line.
+---@param failure jflash.Error
+---@param trace string|nil  where in Lua it happened
+---@return string[]
+function M.details(failure, trace)
+    local lines = {}
+    if failure.console and failure.console ~= "" then
+        table.insert(lines, "  the console's last lines:\n" .. indent(failure.console))
+    end
+    for _, cleanup in ipairs(failure.cleanup or {}) do
+        table.insert(lines, "  and while cleaning up: " .. cleanup)
+    end
+    if failure.hint then
+        table.insert(lines, "  hint: " .. (failure.hint:gsub("\n", "\n        ")))
+    end
+    if trace then
+        table.insert(lines, indent(trace))
+    end
+    return lines
 end
 
 --- The process's exit status for an error.

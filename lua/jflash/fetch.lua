@@ -39,6 +39,7 @@ local open_ones = setmetatable({}, { __mode = "k" })
 ---@field download table|nil  while it is not complete; see jflash.download
 local Fetched = {}
 Fetched.__index = Fetched
+M.Fetched = Fetched
 
 ------------------------------------------------------------------------------
 -- Failures
@@ -68,12 +69,10 @@ local function hint_for(failure)
     return HINTS[failure.status]
 end
 
--- A download that failed as an error object's cause.
-local function raise_failure(self, errno)
-    local failure = self.download:failure()
-    if errno == "ENOSPC" then
-        disk_full(self, failure.message)
-    end
+--- Raises why the download failed.
+---@param failure table  see download:failure
+---@param errno string|nil
+function Fetched:raise(failure, errno)
     self.is_stale = failure.changed
     errors.raise({
         class = errno and "host" or "source",
@@ -94,7 +93,11 @@ local function check(self, value, message, code, errno)
     if code == "timeout" and not self.download:progress().failed or code == "cancelled" then
         return errors.check("source", nil, message, code)
     end
-    return raise_failure(self, errno)
+    local failure = self.download:failure()
+    if errno == "ENOSPC" then
+        disk_full(self, failure.message)
+    end
+    return self:raise(failure, errno)
 end
 
 --- Raises why the download failed, if it did.
@@ -163,7 +166,9 @@ local function start(self, known)
     }))
 end
 
-local function use_blob(self, blob)
+--- Takes a content of the cache for what was to be fetched.
+---@param blob jflash.Blob  held; closed with this
+function Fetched:use_blob(blob)
     self.blob, self.path, self.sha256 = blob, blob.path, blob.sha256
 end
 
@@ -174,6 +179,13 @@ local function end_claim(self)
     end
 end
 
+--- Whether what has arrived is of no use for going on.
+---@param failure table  see download:failure
+---@return boolean
+function Fetched:is_spoiled(failure) -- luacheck: no self
+    return failure.changed
+end
+
 -- Keeps what has come whole, and lets others have the URL when the download has ended.
 local function settle(self)
     if not self.download or not self.claim or not self.download:progress().done then
@@ -181,11 +193,11 @@ local function settle(self)
     end
     local result = self.download:wait()
     if result then
-        use_blob(self, self.claim:store(result))
+        self:use_blob(self.claim:store(result))
         self.download:close()
         self.download = nil
         log.info("%s: all here, sha256:%s", self.name, self.sha256)
-    elseif self.download:failure().changed then
+    elseif self:is_spoiled(self.download:failure()) then
         self.claim:discard()
     end
     if self.cache then
@@ -195,6 +207,7 @@ end
 
 -- Two runs may want two URLs, each what the other is fetching: while one waits for
 -- the second, it lets go of the first as soon as that has ended.
+---@param self jflash.Fetched  that waits
 local function settle_others(self)
     for other in pairs(open_ones) do
         if other ~= self then
@@ -202,6 +215,8 @@ local function settle_others(self)
         end
     end
 end
+
+M.settle_others = settle_others
 
 local function claim_url(self)
     if not self.cache then
@@ -212,9 +227,11 @@ local function claim_url(self)
     end)
 end
 
-local function check_space(self, answer)
+--- Makes room for what is to come, or raises that there is none.
+---@param total integer|nil
+function Fetched:check_space(total)
     local progress = self.download:progress()
-    local needed = (answer.total or 0) - progress.bytes
+    local needed = (total or 0) - progress.bytes
     if self.cache and needed > 0 then
         self.cache:trim(needed)
     end
@@ -244,16 +261,41 @@ local function begin(self)
         claim:discard()
         end_claim(self)
         self.from_cache = true
-        return use_blob(self, blob)
+        return self:use_blob(blob)
     end
     if blob then
         blob:close()
     end
     claim:note(answer)
-    check_space(self, answer)
+    self:check_space(answer.total)
     log.info("%s: %s%s%s", self.name, answer.total and log.size(answer.total) or "of unknown size",
         answer.status == 206 and ", of which " .. log.size(claim.offset) .. " were here already" or "",
         answer.redirected_to and ", from " .. answer.redirected_to or "")
+end
+
+--- Begins to fetch, as `obtain` does; what that raises closes it.
+---@generic T: jflash.Fetched
+---@param self T
+---@param obtain fun(self: T)
+---@return T
+function M.begin(self, obtain)
+    local ok, failure = xpcall(obtain, errors.wrap, self)
+    if not ok then
+        self:close()
+        error(failure, 0)
+    end
+    open_ones[self] = true
+    return self
+end
+
+local function obtain_url(self)
+    local blob = self.cache and self.options.sha256 and self.cache:find(self.options.sha256)
+    if not blob then
+        return begin(self)
+    end
+    log.info("%s: in the cache by its digest", self.name)
+    self.from_cache = true
+    return self:use_blob(blob)
 end
 
 --- Begins to fetch a URL, or finds it in the cache. Raises class source, or host.
@@ -263,22 +305,7 @@ end
 function M.open(url, options)
     local self = setmetatable({ url = url, name = urls.shown(url), options = options, from_cache = false,
         cache = caches.open(options.board) }, Fetched)
-    local ok, failure = xpcall(function()
-        local blob = self.cache and options.sha256 and self.cache:find(options.sha256)
-        if blob then
-            log.info("%s: in the cache by its digest", self.name)
-            self.from_cache = true
-            use_blob(self, blob)
-        else
-            begin(self)
-        end
-    end, errors.wrap)
-    if not ok then
-        self:close()
-        error(failure, 0)
-    end
-    open_ones[self] = true
-    return self
+    return M.begin(self, obtain_url)
 end
 
 --- Whether all of it is here; keeps it in the cache when it has just come. Raises when

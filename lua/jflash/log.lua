@@ -77,13 +77,16 @@ local function record(level, message, fields)
     return in_json
 end
 
-local function emit(level, message, fields)
-    local in_json = record(level, message, fields)
-    if state.quiet and level == "info" then
-        return
-    end
+local function show(level, message, in_json)
     clear_bar()
     write(state.format == "json" and in_json or text_line(level, message))
+end
+
+local function emit(level, message, fields)
+    local in_json = record(level, message, fields)
+    if not state.quiet or level ~= "info" then
+        show(level, message, in_json)
+    end
 end
 
 local function formatted(message, ...)
@@ -111,6 +114,17 @@ end
 ---@param level "info"|"warning"|"error"|nil  info when nil
 function M.event(message, fields, level)
     emit(level or "info", message, fields)
+end
+
+--- What a run came to: for machines, `--quiet` or not, and for the run's log. People see
+--- the same in other words.
+---@param message string
+---@param fields table<string, any>
+function M.result(message, fields)
+    local in_json = record("info", message, fields)
+    if state.format == "json" then
+        show("info", message, in_json)
+    end
 end
 
 --- A line for the run's log alone: people see the same in other words.

@@ -158,13 +158,13 @@ local MANIFEST = schema.record({
 ---The type of a manifest's tree, for jflash.schema.
 M.schema = MANIFEST
 
-local function refuse_choice(self, what, name, choices)
+local function refuse_choice(self, what, name, choices, whose)
     local text = #choices > 0 and table.concat(choices, ", ") or "none"
     errors.raise({
         class = "config",
         code = "unsupported",
         message = ("%s: no %s %s%s"):format(self.source, what, schema.quoted(name), nearest.hint(name, choices)),
-        hint = ("%ss of this bundle: %s"):format(what, text),
+        hint = ("%ss of this bundle%s: %s"):format(what, whose or "", text),
     })
 end
 
@@ -187,9 +187,10 @@ end
 ---The path of the target `name`; unset: the bundle's default. Raises when it is
 ---unknown, or when there is neither.
 ---@param name string?
+---@param own table<string, {path: string}>?  the board's own, which stand before these
 ---@return string path
 ---@return string name
-function Manifest:target(name)
+function Manifest:target(name, own)
     local chosen = name or self.spec.default_target
     if not chosen then
         errors.raise({
@@ -199,11 +200,17 @@ function Manifest:target(name)
             hint = "targets of this bundle: " .. table.concat(schema.names(self.spec.targets), ", "),
         })
     end
-    local path = self.spec.targets[chosen]
-    if not path then
-        refuse_choice(self, "target", chosen, schema.names(self.spec.targets))
+    local paths = {}
+    for known, path in pairs(self.spec.targets) do
+        paths[known] = path
     end
-    return path, chosen
+    for known, target in pairs(own or {}) do
+        paths[known] = target.path
+    end
+    if not paths[chosen] then
+        refuse_choice(self, "target", chosen, schema.names(paths), own and next(own) and " and board")
+    end
+    return paths[chosen], chosen
 end
 
 local function file_entry(self, role, key, file, address)

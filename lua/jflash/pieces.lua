@@ -8,7 +8,9 @@
 local board_images = require("jflash.source_dut")
 local errors = require("jflash.errors")
 local images = require("jflash.source")
+local lent_images = require("jflash.oci.lent")
 local log = require("jflash.log")
+local oci_images = require("jflash.oci.image")
 local partitions = require("jflash.partition")
 local targets = require("jflash.target")
 local urls = require("jflash.url")
@@ -55,54 +57,64 @@ local function open_source(dut, image)
     local options = dut.options
     if options.dut_fetch and urls.is_http(image) then
         return board_images.open(image, options)
+    elseif options.dut_fetch and oci_images.is_one(image) then
+        return lent_images.open(image, dut)
     elseif options.dut_fetch then
-        config_error("usage", ("--dut-fetch: %s is no http or https URL"):format(urls.shown(image)))
+        config_error("usage", ("--dut-fetch: %s is no http, https or oci URL"):format(urls.shown(image)))
     end
     return images.open(image, options, dut)
 end
 
 -- One image may go to several places: it is read, or fetched, once.
-local function source_of(dut, image)
+local function source_of(dut, entry, shown)
     for _, piece in ipairs(dut.pieces) do
-        if piece.given == image then
+        if piece.given == entry.image and piece.image == shown then
             return piece.source
         end
     end
-    return dut.scope:own(open_source(dut, image), "close the image")
+    local source = entry.open and entry.open() or open_source(dut, entry.image)
+    return dut.scope:own(source, "close the image")
 end
 
 local function open_piece(dut, index, entry)
+    local shown = entry.name or urls.shown(entry.image)
     local piece = {
         key = "image" .. (index > 1 and index or ""),
         given = entry.image,
-        image = urls.shown(entry.image),
+        image = shown,
         part = entry.part,
+        reference = entry.reference,
+        digest = entry.digest,
     }
     if not dut.options.dry_run or images.is_local(entry.image) then
-        piece.source = source_of(dut, entry.image)
+        piece.source = source_of(dut, entry, shown)
+        piece.digest = piece.digest or piece.source.digest
     end
     return piece
+end
+
+-- An image in a registry may be several.
+local function expand(dut, wanted)
+    local all = {}
+    for _, entry in ipairs(wanted) do
+        local in_registry = oci_images.is_one(entry.image) and not dut.options.dry_run and not dut.options.dut_fetch
+        for _, part in ipairs(in_registry and oci_images.expand(dut, entry) or { entry }) do
+            table.insert(all, part)
+        end
+    end
+    return all
 end
 
 --- Opens the images of a run and looks at the beginning of each. Repeated, it leaves
 --- alone those that are open: standard input can be read once.
 ---@param dut jflash.Dut
 function M.open(dut)
-    local wanted = dut.options.pieces
-    check_inputs(wanted)
-    for index, entry in ipairs(wanted) do
+    check_inputs(dut.options.pieces)
+    dut.wanted = dut.wanted or expand(dut, dut.options.pieces)
+    check_inputs(dut.wanted)
+    for index, entry in ipairs(dut.wanted) do
         dut.pieces[index] = dut.pieces[index] or open_piece(dut, index, entry)
     end
-end
-
--- The board's own targets stand before the manifest's, for its default too.
-local function find_target(dut, name)
-    name = name or dut.manifest.spec.default_target
-    local configured = name and dut.board.targets[name]
-    if configured then
-        return configured.path, name
-    end
-    return dut.manifest:target(name)
 end
 
 local function is_target(dut, name)
@@ -156,7 +168,8 @@ function M.place(dut)
             partitions.check_label(piece.part)
         end
         piece.label = not named and piece.part or nil
-        piece.target_path, piece.target_name = find_target(dut, named and piece.part or chosen)
+        local name = named and piece.part or chosen
+        piece.target_path, piece.target_name = dut.manifest:target(name, dut.board.targets)
     end
     if is_written(dut.pieces) then
         refuse_both(dut.pieces)
@@ -253,6 +266,8 @@ function M.inspect(dut, piece)
     elseif piece.source.inspect then
         piece.source:inspect(dut, piece)
     else
+        log.info("%s still arrives: it is written as it comes, and proven when all of it was sent "
+            .. "(--os-image-checksum proves it first)", piece.image)
         M.check_size(piece)
     end
 end

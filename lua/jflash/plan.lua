@@ -19,7 +19,8 @@ local FIRST_NOT_DONE = "start_servers"
 ---@class jflash.Plan
 ---@field board {name: string, source: string, console: string, power: string}
 ---@field power_off boolean
----@field bundle {name: string, path: string, variant: string|nil, bootcmd: string}
+---@field bundle {name: string, path: string, variant: string|nil, bootcmd: string} with
+---  `reference` and `digest` of one that was pulled
 ---@field files {role: string, file: string, address: string, size_bytes: integer}[]
 ---@field pieces {image: string, place: string, format: string|nil, delivered_bytes: integer|nil}[]
 ---@field preflash string[]
@@ -79,6 +80,7 @@ local function describe(dut)
             power = dut.power.describe },
         power_off = options.power_off,
         bundle = { name = manifest.name, path = dut.bundle.root, variant = dut.variant.name,
+            reference = dut.bundle.reference, digest = dut.bundle.oci_digest,
             bootcmd = dut.variant.bootcmd },
         files = list(dut.files, describe_file),
         pieces = list(dut.pieces, describe_piece),
@@ -149,6 +151,9 @@ function M.text(plan)
     add("power", ("%s, %s when done"):format(plan.board.power, plan.power_off and "off" or "left on"))
     add("bundle", ("%s (%s), variant %s"):format(plan.bundle.name, plan.bundle.path,
         plan.bundle.variant or "none"))
+    if plan.bundle.reference then
+        add("", ("%s, %s"):format(plan.bundle.reference, plan.bundle.digest))
+    end
     for _, file in ipairs(plan.files) do
         add("load", file_line(file))
     end

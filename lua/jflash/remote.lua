@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- An image from a URL, fetched once by this host, whatever the number of attempts to
--- write it. It is served to the board while it arrives, and decoded and hashed here
+-- An image from a URL, or from a registry, fetched once by this host, whatever the
+-- number of attempts to write it. It is served to the board while it arrives, and decoded and hashed here
 -- at the same time, so that its proof is ready when the last byte was sent. With a
 -- digest that it must have, or when it is in the cache already, it is proven first,
 -- as a file is.
@@ -22,16 +22,20 @@ local LAG_S = 5
 
 ---@class jflash.Remote: jflash.Source
 ---@field fetched jflash.Fetched
+---@field obtain fun(): jflash.Fetched
+---@field is_awaited boolean  it is known what must arrive: all of it is proven before the write
 -- A slow server is none that stands still, which the download finds out.
 local Remote = setmetatable({ probe_timeout_s = 1e9 }, { __index = source.Source })
 Remote.__index = Remote
+M.Remote = Remote
 
 local function refuse_scheme(url)
     if not urls.is_http(url) then
         errors.raise({
             class = "config",
             code = "unsupported",
-            message = ("%s: images are read from files, standard input, http:// and https://, not by %s"):format(
+            message = ("%s: images are read from files, standard input, http://, https:// and oci://, "
+                .. "not by %s"):format(
                 urls.shown(url), urls.scheme(url)),
             hint = "fetch it by other means, or pipe it: … | jflash flash -",
         })
@@ -42,8 +46,7 @@ end
 local function refuse_digest(self)
     local wanted, known = self.options.os_image_checksum, self.fetched.sha256
     if wanted and known and wanted ~= known then
-        errors.raise({ class = "source", code = "checksum",
-            message = ("%s: has the SHA-256 %s, expected was %s"):format(self.fetched.name, known, wanted) })
+        source.refuse_digest(("%s: has the SHA-256 %s, expected was %s"):format(self.fetched.name, known, wanted))
     end
 end
 
@@ -63,7 +66,7 @@ end
 -- Fetches, or finds in the cache, and begins to prove.
 local function start(self)
     self.proof_result = nil
-    self.fetched = fetch.open(self.url, self.fetch_options)
+    self.fetched = self.obtain()
     open_image(self)
     self:begin(self.fetched.name)
 end
@@ -81,6 +84,21 @@ local function refresh(self)
     end
 end
 
+--- Makes an image of what `obtain` fetches.
+---@generic T: jflash.Remote
+---@param self T  with `obtain` and `is_awaited`; raised from, it is closed
+---@param options {format: string|nil, os_image_checksum: string|nil}
+---@return T
+function M.begin(self, options)
+    self.options = options
+    local ok, failure = xpcall(start, errors.wrap, self)
+    if not ok then
+        self:close()
+        error(failure, 0)
+    end
+    return self
+end
+
 --- Opens a URL.
 ---@param url string
 ---@param options {format: string|nil, os_image_checksum: string|nil}
@@ -88,23 +106,19 @@ end
 ---@return jflash.Remote
 function M.open(url, options, dut)
     refuse_scheme(url)
-    local self = setmetatable({
-        url = url,
-        options = options,
-        fetch_options = {
-            settings = dut.options.fetch,
-            board = dut.board,
-            retries = dut.options.retries,
-            sha256 = options.os_image_checksum,
-            temporary = dut.run:file("fetched-" .. sys.random_hex(4)),
-        },
-    }, Remote)
-    local ok, failure = xpcall(start, errors.wrap, self)
-    if not ok then
-        self:close()
-        error(failure, 0)
-    end
-    return self
+    local fetch_options = {
+        settings = dut.options.fetch,
+        board = dut.board,
+        retries = dut.options.retries,
+        sha256 = options.os_image_checksum,
+        temporary = dut.run:file("fetched-" .. sys.random_hex(4)),
+    }
+    return M.begin(setmetatable({
+        is_awaited = options.os_image_checksum ~= nil,
+        obtain = function()
+            return fetch.open(url, fetch_options)
+        end,
+    }, Remote), options)
 end
 
 -- Of a primitive that failed the download is the first cause to look at.
@@ -135,7 +149,7 @@ end
 -- damaged image.
 local function prove(self)
     refresh(self)
-    if self.options.os_image_checksum then
+    if self.is_awaited then
         self.fetched:await()
         refuse_digest(self)
     end
@@ -160,7 +174,7 @@ end
 ---@return boolean
 function Remote:is_streamed()
     refresh(self)
-    return not self.options.os_image_checksum and not self.fetched:is_complete()
+    return not self.is_awaited and not self.fetched:is_complete()
 end
 
 -- Raises what went wrong on this side. `settle`: something went wrong on the board.

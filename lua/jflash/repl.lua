@@ -11,8 +11,8 @@ local job = require("jflash.job")
 local line_edit = require("jflash.line_edit")
 local log = require("jflash.log")
 local pretty = require("jflash.pretty")
-local runs = require("jflash.dut.run")
 local sys = require("jflash.sys")
+local xdg = require("jflash.xdg")
 
 local M = {}
 
@@ -76,25 +76,16 @@ local function own_trace(failure)
     local lines = {}
     for line in (failure.traceback or ""):gmatch("[^\n]+") do
         if line:find("^%s+input:") then
-            table.insert(lines, (line:gsub("^%s+", "  ")))
+            table.insert(lines, (line:gsub("^%s+", "")))
         end
     end
-    return lines
+    return lines[1] and table.concat(lines, "\n")
 end
 
 local function print_failure(failure)
-    local lines = { ("%s: %s"):format(failure.class == "bug" and "error" or failure.class, failure.message) }
-    if failure.console and failure.console ~= "" then
-        table.insert(lines, "  the console's last lines:\n    " .. failure.console:gsub("\n", "\n    "))
-    end
-    for _, cleanup in ipairs(failure.cleanup or {}) do
-        table.insert(lines, "  and while cleaning up: " .. cleanup)
-    end
-    if failure.hint then
-        table.insert(lines, "  hint: " .. failure.hint)
-    end
-    local trace = own_trace(failure)
-    table.move(trace, 1, #trace, #lines + 1, lines)
+    local lines = errors.details(failure, own_trace(failure))
+    local class = failure.class == "bug" and "error" or failure.class
+    table.insert(lines, 1, ("%s: %s"):format(class, failure.message))
     log.raw(table.concat(lines, "\n") .. "\n")
 end
 
@@ -117,14 +108,11 @@ end
 ------------------------------------------------------------------------------
 -- Input
 
-local function history_path()
-    return runs.state_dir() .. "/history"
-end
-
 -- What was typed earlier, as far as there is a place for it.
 local function load_history(editor)
-    local ok, path = pcall(history_path)
-    local text = ok and sys.read_file(path) or ""
+    local folder = xdg.folder("state")
+    local path = folder and folder .. "/history"
+    local text = path and sys.read_file(path) or ""
     local lines = {}
     for line in text:gmatch("[^\n]+") do
         table.insert(lines, line)
@@ -132,7 +120,7 @@ local function load_history(editor)
     for index = math.max(1, #lines - HISTORY_LINES + 1), #lines do
         editor:remember(lines[index])
     end
-    return ok and path or nil, lines
+    return path, lines
 end
 
 local function save_history(path, lines)

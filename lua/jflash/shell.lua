@@ -15,7 +15,7 @@ local job = require("jflash.job")
 local log = require("jflash.log")
 local paces = require("jflash.pace")
 local sys = require("jflash.sys")
-local uboots = require("jflash.uboot")
+local words = require("jflash.uboot.words")
 
 local M = {}
 
@@ -93,7 +93,7 @@ end
 local function raise_returned(self, match)
     local output = match.before:gsub("^[^\n]*\n", "", 1)
     local status = match.captures[1]:match("%d+")
-    local why, before = uboots.reason(output)
+    local why, before = words.reason(output)
     self.console:fail({
         code = "boot",
         at = "uboot",

@@ -34,6 +34,16 @@ end
 
 M.class_of = class_of
 
+--- Raises that the digest is not the one that the image must have: it is another file
+--- than was meant, and not a damaged one.
+---@param message string
+function M.refuse_digest(message)
+    errors.raise({
+        class = "source", code = "checksum", message = message,
+        hint = "--os-image-checksum is of the file as it is delivered: of the .xz, not of what is in it",
+    })
+end
+
 local function check(value, message, code, hint)
     return errors.check(class_of(code), value, message, code, hint)
 end
@@ -42,7 +52,7 @@ end
 ---@param path string
 ---@return boolean
 function M.is_local(path)
-    return path ~= "-" and not urls.scheme(path)
+    return path ~= "-" and not urls.scheme(path) and not path:find("^oci%-layout:")
 end
 
 local function spool(dut)
@@ -71,13 +81,16 @@ function M.open(path, options, dut)
         format = options.format,
         delivered_sha256 = options.os_image_checksum,
     }))
-    local self = setmetatable({ img = img, file = file }, Source)
+    local self = setmetatable({ img = img, file = file, wanted_sha256 = options.os_image_checksum }, Source)
     self:begin(path == "-" and "from standard input" or path)
     return self
 end
 
 -- Raises unless a primitive of the image succeeded.
-function Source:check(value, message, code, hint) -- luacheck: no self
+function Source:check(value, message, code, hint)
+    if code == "checksum" and self.wanted_sha256 and message:find(self.wanted_sha256, 1, true) then
+        M.refuse_digest(message)
+    end
     return check(value, message, code, hint)
 end
 

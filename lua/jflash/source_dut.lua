@@ -194,10 +194,10 @@ end
 local function check_same(self, seen)
     local before = self.proof_result
     if before and before.delivered_sha256 ~= seen.delivered_sha256 then
-        errors.raise({ class = "image", code = "checksum", retry = 0,
+        errors.raise({ class = "source", code = "checksum", retry = 0,
             message = self.name .. ": the server sent another content than the first time" })
     elseif self.wanted_sha256 and self.wanted_sha256 ~= seen.delivered_sha256 then
-        errors.raise({ class = "image", code = "checksum", retry = 0,
+        errors.raise({ class = "source", code = "checksum", retry = 0,
             message = ("%s: it has sha256:%s, wanted is sha256:%s"):format(
                 self.name, seen.delivered_sha256, self.wanted_sha256),
             hint = "the storage holds what was fetched, which is not what was wanted: write it again" })

@@ -50,7 +50,8 @@ local function find_by_address(dut, path, address)
     end
     if #found == 0 then
         refuse(dut, "missing", ("target %s: no disk on the board fits; it has %s"):format(
-            path, list_disks(dut.shell)))
+            path, list_disks(dut.shell)),
+            "what stands behind # is looked for in where the links in /sys/class/block lead")
     end
     if #found > 1 then
         refuse(dut, "ambiguous", ("target %s fits several disks: %s"):format(

@@ -5,7 +5,9 @@
 
 #include <string.h>
 
+#include "bind/download.h"
 #include "bind/growing.h"
+#include "bind/modules.h"
 #include "net/download.h"
 
 #define DOWNLOAD "jflash.download"
@@ -95,13 +97,20 @@ static void read_options(lua_State *L, struct jf_download_options *ret) {
         luaL_error(L, "option 'offset': needs 'if_range', or the parts need not fit");
 }
 
+struct jf_download **jf_bind_push_download(lua_State *L) {
+    luaL_requiref(L, DOWNLOAD, luaopen_jflash_download, 0); // for its metatable
+    lua_pop(L, 1);
+    struct jf_download **box = lua_newuserdatauv(L, sizeof(struct jf_download *), 0);
+    *box = NULL;
+    luaL_setmetatable(L, DOWNLOAD);
+    return box;
+}
+
 static int download_start(lua_State *L) {
     struct jf_download_options options;
     struct jf_error err;
     read_options(L, &options);
-    struct jf_download **box = lua_newuserdatauv(L, sizeof(struct jf_download *), 0);
-    *box = NULL;
-    luaL_setmetatable(L, DOWNLOAD);
+    struct jf_download **box = jf_bind_push_download(L);
     if (jf_download_start(&options, box, &err) != JF_OK)
         return jf_bind_fail(L, &err);
     return 1;

@@ -17,6 +17,7 @@
     X(json)                                                                                        \
     X(line_edit)                                                                                   \
     X(net)                                                                                         \
+    X(registry)                                                                                    \
     X(store)                                                                                       \
     X(sys)                                                                                         \
     X(tftp)                                                                                        \

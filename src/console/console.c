@@ -18,11 +18,12 @@
 #define NAP_MS 5
 #define NAPS 4
 
-// The caller holds `state`.
+// After a loss all is dropped until the reader has noticed (it sets the count to 0),
+// so that there is one gap, which can be told. The caller holds `state`.
 static void tee(struct jf_console *console, const char *raw, size_t len) {
     if (console->tee_fd < 0)
         return;
-    ssize_t put = write(console->tee_fd, raw, len);
+    ssize_t put = console->tee_dropped > 0 ? 0 : write(console->tee_fd, raw, len);
     console->tee_dropped += len - (put > 0 ? (size_t)put : 0);
 }
 

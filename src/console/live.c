@@ -93,15 +93,24 @@ static uint64_t take_dropped(struct jf_console *console) {
     return dropped;
 }
 
-// The output was too slow: says so where the bytes would have been.
-static void note_dropped(struct jf_live *live) {
+static bool has_dropped(const struct jf_live *live) {
+    pthread_mutex_lock(&live->console->state);
+    bool dropped = live->console->tee_dropped > 0;
+    pthread_mutex_unlock(&live->console->state);
+    return dropped;
+}
+
+// The output was too slow: says so where the bytes would have been. False when
+// nothing was lost.
+static bool note_dropped(struct jf_live *live) {
     uint64_t dropped = take_dropped(live->console);
     if (!dropped)
-        return;
+        return false;
     struct pending *out = &live->to_person;
     int len = snprintf(out->bytes, sizeof out->bytes, "\r\n[%llu bytes not shown]\r\n",
                        (unsigned long long)dropped);
     out->end = len > 0 ? (size_t)len : 0;
+    return true;
 }
 
 static void receive(struct jf_live *live) {
@@ -109,10 +118,8 @@ static void receive(struct jf_live *live) {
     ssize_t got = read(live->received_fd, out->bytes, sizeof out->bytes);
     if (got > 0)
         out->end = (size_t)got;
-    else if (got == 0)
+    else if (!note_dropped(live) && got == 0) // empty: what is lost belongs here
         live->received_ended = true;
-    else
-        note_dropped(live); // the pipe is empty: what is lost belongs here
 }
 
 // False when the output, though ready, takes nothing: it is full or gone.
@@ -211,7 +218,8 @@ static enum jf_code copy_to_person(struct jf_live *live, const struct pollfd fds
     bool is_gone = fds[OUTPUT].revents & (POLLERR | POLLHUP | POLLNVAL);
     if (is_gone || (fds[OUTPUT].revents && !show(live)))
         return jf_fail(err, JF_IO, "the output cannot be written");
-    if (fds[RECEIVED].revents)
+    // An empty pipe is never ready, but after a loss its end has to be found.
+    if (fds[RECEIVED].revents || (is_empty(&live->to_person) && has_dropped(live)))
         receive(live);
     return JF_OK;
 }

@@ -19,6 +19,7 @@
     X(easy_setopt)                                                                                 \
     X(easy_getinfo)                                                                                \
     X(easy_header)                                                                                 \
+    X(easy_escape)                                                                                 \
     X(easy_strerror)                                                                               \
     X(multi_init)                                                                                  \
     X(multi_cleanup)                                                                               \

@@ -43,7 +43,9 @@ static bool copy_strings(struct jf_download_options *options) {
     const char **texts[] = {
         &options->file,     &request->name,          &request->url,
         &request->bearer,   &request->cacert,        &request->user_agent,
-        &request->if_range, &request->if_none_match, &request->if_modified_since};
+        &request->if_range, &request->if_none_match, &request->if_modified_since,
+        &options->sha256,   &request->accept,        &request->user,
+        &request->password};
     bool ok = copy_headers(&request->headers);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         ok = copy(texts[i]) && ok;
@@ -63,6 +65,8 @@ static void free_strings(struct jf_download_options *options) {
     free((void *)request->headers);
     free_secret(request->bearer);
     free_secret(request->url);
+    free_secret(request->user);
+    free_secret(request->password);
     free((char *)options->file);
     free((char *)request->name);
     free((char *)request->cacert);
@@ -70,11 +74,15 @@ static void free_strings(struct jf_download_options *options) {
     free((char *)request->if_range);
     free((char *)request->if_none_match);
     free((char *)request->if_modified_since);
+    free((char *)request->accept);
+    free((char *)options->sha256);
 }
 
 // Start and end.
 
 static void free_download(struct jf_download *download) {
+    if (download->options.getter.unref)
+        download->options.getter.unref(download->options.getter.owner);
     jf_curl_unload(&download->curl);
     free_strings(&download->options);
     jf_digest_free(download->digest);
@@ -96,6 +104,8 @@ static struct jf_download *new_download(const struct jf_download_options *option
     download->progress.total = -1;
     download->cancel = jf_cancel_new();
     download->digest = jf_digest_new();
+    if (options->getter.ref)
+        options->getter.ref(options->getter.owner);
     if (copy_strings(&download->options) && download->cancel && download->digest)
         return download;
     free_download(download);

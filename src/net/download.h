@@ -28,6 +28,13 @@ struct jf_download_options {
     uint64_t limit_bytes; // more is JF_LIMIT; 0: no limit
     unsigned retries;     // tries without progress after the first, for what can pass
     double backoff_s;     // before the first of them; doubled for each further one
+    // The content's digest, and so its only state: parts fit without a validator. A
+    // whole that has another one is JF_CHECKSUM. NULL: not known.
+    const char *sha256;
+    struct jf_http_getter getter; // all NULL: jf_http_get
+    // A failure counts also when all bytes that were announced have arrived: what the
+    // getter does behind the last one decides whether they are good.
+    bool to_the_end;
 };
 
 struct jf_download_progress {
@@ -42,7 +49,7 @@ struct jf_download_progress {
 struct jf_download_result {
     struct jf_http_answer answer; // the first one; status 304: nothing was fetched
     uint64_t bytes;
-    char sha256[JF_SHA256_HEX_SIZE]; // of the whole file; empty when it failed
+    char sha256[JF_SHA256_HEX_SIZE]; // of the whole file; empty when that did not arrive
     struct jf_http_outcome outcome;  // of a failure
     bool changed;                    // failed: the content at the server is another one now
 };

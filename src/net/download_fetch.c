@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "net/download_internal.h"
+#include "net/http_retry.h"
 
 enum {
     STATUS_OK = 200,
@@ -16,9 +17,6 @@ enum {
 };
 
 #define PIECE_BYTES ((size_t)64 << 10)
-#define BACKOFF_MAX_S 30.0
-// A server that asks for more patience than this is an error now, not a silence.
-#define RETRY_AFTER_MAX_S 300.0
 
 static const char *name_of(const struct jf_download *d) {
     return d->options.request.name;
@@ -41,9 +39,10 @@ static bool contradicts(const char *a, const char *b) {
 static enum jf_code check_same(struct jf_download *d, const struct jf_http_answer *answer,
                                int64_t total, struct jf_error *err) {
     const struct jf_http_answer *first = &d->result.answer;
-    if (contradicts(first->etag, answer->etag))
+    bool fixed = d->options.sha256 != NULL; // a mirror's validators may be others
+    if (!fixed && contradicts(first->etag, answer->etag))
         return fail_changed(d, err, "it has another ETag");
-    if (contradicts(first->last_modified, answer->last_modified))
+    if (!fixed && contradicts(first->last_modified, answer->last_modified))
         return fail_changed(d, err, "it has another time of change");
     if (d->progress.total >= 0 && total >= 0 && total != d->progress.total)
         return fail_changed(d, err, "it has another size");
@@ -235,9 +234,18 @@ static struct jf_http_request next_request(const struct jf_download *d) {
     if (!d->progress.answered)
         return request;
     request.if_none_match = request.if_modified_since = NULL;
-    request.if_range = validator_of(&d->result.answer);
-    request.offset = request.if_range ? d->progress.bytes : 0;
+    request.if_range = d->options.sha256 ? NULL : validator_of(&d->result.answer);
+    request.offset = request.if_range || d->options.sha256 ? d->progress.bytes : 0;
     return request;
+}
+
+static enum jf_code get(struct jf_download *d, const struct jf_http_request *request,
+                        const struct jf_http_taker *taker, struct jf_http_outcome *outcome,
+                        struct jf_error *err) {
+    const struct jf_http_getter *getter = &d->options.getter;
+    if (getter->get)
+        return getter->get(getter->owner, &d->curl, request, taker, d->cancel, outcome, err);
+    return jf_http_get(&d->curl, request, taker, d->cancel, outcome, err);
 }
 
 static enum jf_code try_once(struct jf_download *d, struct jf_http_outcome *outcome,
@@ -246,35 +254,20 @@ static enum jf_code try_once(struct jf_download *d, struct jf_http_outcome *outc
     struct jf_http_request request = next_request(d);
     d->options.request.offset = request.offset;
     d->comparing = false;
-    enum jf_code code = jf_http_get(&d->curl, &request, &taker, d->cancel, outcome, err);
+    enum jf_code code = get(d, &request, &taker, outcome, err);
     return code == JF_OK ? check_complete(d, outcome, err) : code;
-}
-
-static bool may_pass(const struct jf_download *d, const struct jf_http_outcome *outcome) {
-    if (outcome->retry_after_s > RETRY_AFTER_MAX_S)
-        return false;
-    // A server that never answered is rather a wrong name than a passing trouble.
-    return outcome->outlook == JF_HTTP_PASSING ||
-           (outcome->outlook == JF_HTTP_UNREACHABLE && d->progress.answered);
 }
 
 static enum jf_code back_off(struct jf_download *d, const struct jf_http_outcome *outcome,
                              unsigned used, struct jf_error *err) {
-    double seconds = d->options.backoff_s;
-    for (unsigned i = 0; i < used && seconds < BACKOFF_MAX_S; i++)
-        seconds *= 2;
-    if (seconds > BACKOFF_MAX_S)
-        seconds = BACKOFF_MAX_S;
-    if (outcome->retry_after_s > seconds)
-        seconds = outcome->retry_after_s;
     pthread_mutex_lock(&d->lock);
     d->progress.retries++;
     pthread_mutex_unlock(&d->lock);
-    return jf_sleep_until(jf_deadline_in(seconds), d->cancel, err);
+    return jf_http_back_off(outcome, d->options.backoff_s, used, d->cancel, err);
 }
 
 static bool is_complete(const struct jf_download *d) {
-    return d->progress.answered && d->progress.total > 0 &&
+    return !d->options.to_the_end && d->progress.answered && d->progress.total > 0 &&
            d->progress.bytes == (uint64_t)d->progress.total;
 }
 
@@ -291,7 +284,8 @@ static enum jf_code fetch(struct jf_download *d, struct jf_http_outcome *outcome
             return JF_OK;
         if (d->progress.bytes > before)
             used = 0;
-        if (code == JF_CANCELLED || used >= d->options.retries || !may_pass(d, outcome))
+        if (code == JF_CANCELLED || used >= d->options.retries ||
+            !jf_http_may_pass(outcome, d->progress.answered))
             return code;
         code = back_off(d, outcome, used++, err);
         if (code != JF_OK)
@@ -299,13 +293,26 @@ static enum jf_code fetch(struct jf_download *d, struct jf_http_outcome *outcome
     }
 }
 
+static enum jf_code check_digest(struct jf_download *d, struct jf_error *err) {
+    const char *expected = d->options.sha256;
+    if (d->result.answer.status == STATUS_NOT_MODIFIED)
+        return JF_OK;
+    char sha256[JF_SHA256_HEX_SIZE];
+    jf_digest_hex(d->digest, sha256);
+    pthread_mutex_lock(&d->lock);
+    memcpy(d->result.sha256, sha256, sizeof sha256);
+    pthread_mutex_unlock(&d->lock);
+    if (!expected || strcmp(expected, sha256) == 0)
+        return JF_OK;
+    return jf_fail(err, JF_CHECKSUM, "%s: what arrived has the SHA-256 %s, due was %s", name_of(d),
+                   sha256, expected);
+}
+
 static void finish(struct jf_download *d, const struct jf_http_outcome *outcome) {
     pthread_mutex_lock(&d->lock);
     d->result.outcome = *outcome;
-    if (d->failure.code == JF_OK && d->result.answer.status != STATUS_NOT_MODIFIED) {
-        jf_digest_hex(d->digest, d->result.sha256);
+    if (d->failure.code == JF_OK && d->result.answer.status != STATUS_NOT_MODIFIED)
         d->progress.total = (int64_t)d->progress.bytes;
-    }
     d->progress.failed = d->failure.code != JF_OK;
     d->progress.done = true;
     jf_download_tell(d);
@@ -317,6 +324,8 @@ void *jf_download_fetch(void *context) {
     struct jf_http_outcome outcome = {.retry_after_s = -1};
     struct jf_error err = {0};
     enum jf_code code = fetch(d, &outcome, &err);
+    if (code == JF_OK)
+        code = check_digest(d, &err);
     pthread_mutex_lock(&d->lock);
     d->failure = err;
     d->failure.code = code;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/http_transfer.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BUFFER_BYTES 262144L
 #define POLL_MS 1000
@@ -15,6 +17,7 @@ enum {
     STATUS_OK = 200,
     STATUS_PARTIAL = 206,
     STATUS_NOT_MODIFIED = 304,
+    STATUS_UNAUTHORIZED = 401,
     STATUS_REQUEST_TIMEOUT = 408,
     STATUS_TOO_MANY = 429,
     STATUS_SERVER_FAILED = 500,
@@ -45,6 +48,9 @@ static void read_answer(const struct jf_http_transfer *t, struct jf_http_answer 
     answer->length = length;
     copy_header(t, "ETag", answer->etag, sizeof answer->etag);
     copy_header(t, "Last-Modified", answer->last_modified, sizeof answer->last_modified);
+    copy_header(t, "Content-Type", answer->content_type, sizeof answer->content_type);
+    copy_header(t, "Docker-Content-Digest", answer->digest, sizeof answer->digest);
+    copy_header(t, "Location", answer->location, sizeof answer->location);
     copy_header(t, "Content-Range", range, sizeof range);
     answer->has_range = jf_content_range_parse(range, &answer->range);
 }
@@ -58,7 +64,7 @@ static enum jf_http_outlook outlook_of(int status) {
 
 static const char *reason_of(int status) {
     switch (status) {
-    case 401:
+    case STATUS_UNAUTHORIZED:
         return " (Unauthorized: no credentials, or wrong ones)";
     case 403:
         return " (Forbidden)";
@@ -85,8 +91,26 @@ static const char *reason_of(int status) {
     }
 }
 
+// What another host asks for is none of ours: it gets no credentials.
+static void read_challenge(struct jf_http_transfer *t) {
+    char *all = t->outcome.challenge;
+    struct curl_header *header;
+    size_t len = 0;
+    all[0] = '\0';
+    for (size_t i = 0; t->trusted && t->curl->easy_header(t->easy, "WWW-Authenticate", i,
+                                                          CURLH_HEADER, -1, &header) == CURLHE_OK;
+         i++) {
+        const char *comma = len ? ", " : "";
+        if (len + strlen(comma) + strlen(header->value) >= JF_HTTP_CHALLENGE_SIZE)
+            return;
+        len += (size_t)sprintf(all + len, "%s%s", comma, header->value);
+    }
+}
+
 static enum jf_code refuse_status(struct jf_http_transfer *t, int status) {
     curl_off_t wait_s = 0;
+    if (status == STATUS_UNAUTHORIZED)
+        read_challenge(t);
     t->curl->easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &wait_s);
     t->outcome.outlook = outlook_of(status);
     if (wait_s > 0)
@@ -107,16 +131,25 @@ static bool is_redirect(const struct jf_http_transfer *t, int status) {
            t->curl->easy_header(t->easy, "Location", 0, CURLH_HEADER, -1, &location) == CURLHE_OK;
 }
 
+static bool has_body(const struct jf_http_request *request) {
+    return request->body || request->has_file;
+}
+
+static bool is_answer(const struct jf_http_transfer *t, int status) {
+    return status == STATUS_OK || status == STATUS_PARTIAL || status == STATUS_NOT_MODIFIED ||
+           (t->request->method && status / 100 == 2);
+}
+
 // Once per answer: with the first byte of its body, or at its end.
 static enum jf_code take_answer(struct jf_http_transfer *t) {
     t->answered = true;
     read_answer(t, t->answer);
     int status = t->answer->status;
-    t->redirects = is_redirect(t, status);
+    t->redirects = is_redirect(t, status) && !(t->request->method && has_body(t->request));
     if (t->redirects)
         return JF_OK;
     t->outcome.status = status;
-    if (status != STATUS_OK && status != STATUS_PARTIAL && status != STATUS_NOT_MODIFIED)
+    if (!is_answer(t, status))
         return refuse_status(t, status);
     return t->taker->on_answer(t->taker->context, t->answer, t->err);
 }
@@ -158,6 +191,10 @@ static bool add_headers(struct jf_http_transfer *t) {
         ok = add_header(t, "%s", request->headers[i]);
     if (ok && t->trusted && request->bearer)
         ok = add_header(t, "Authorization: Bearer %s", request->bearer);
+    if (ok && request->accept)
+        ok = add_header(t, "Accept: %s", request->accept);
+    if (ok && has_body(request))
+        ok = add_header(t, "Content-Type: %s", request->body_type);
     if (ok && request->if_none_match)
         ok = add_header(t, "If-None-Match: %s", request->if_none_match);
     if (ok && request->if_modified_since)
@@ -169,11 +206,14 @@ static bool add_headers(struct jf_http_transfer *t) {
 
 static void set_credentials(const struct jf_http_transfer *t) {
     const struct jf_curl *curl = t->curl;
-    if (!t->trusted || (!t->url->user && !t->url->password))
+    bool own = t->request->user != NULL;
+    const char *user = own ? t->request->user : t->url->user;
+    const char *password = own ? t->request->password : t->url->password;
+    if (!t->trusted || (!user && !password))
         return;
     curl->easy_setopt(t->easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-    curl->easy_setopt(t->easy, CURLOPT_USERNAME, t->url->user ? t->url->user : "");
-    curl->easy_setopt(t->easy, CURLOPT_PASSWORD, t->url->password ? t->url->password : "");
+    curl->easy_setopt(t->easy, CURLOPT_USERNAME, user ? user : "");
+    curl->easy_setopt(t->easy, CURLOPT_PASSWORD, password ? password : "");
 }
 
 static void set_trust(const struct jf_http_transfer *t) {
@@ -199,6 +239,66 @@ static void set_limits(const struct jf_http_transfer *t) {
     curl->easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
 }
 
+// libcurl's read function.
+static size_t give_file(char *bytes, size_t size, size_t count, void *context) {
+    struct jf_http_transfer *t = context;
+    uint64_t left = t->request->body_len - t->sent;
+    size_t wanted = size * count < left ? size * count : (size_t)left;
+    ssize_t got;
+    do {
+        got = wanted ? pread(t->request->body_fd, bytes, wanted, (off_t)t->sent) : 0;
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 || (wanted && !got)) {
+        t->refused =
+            got < 0 ? jf_fail_errno(t->err, errno, "%s: read what is sent", t->request->name)
+                    : jf_fail(t->err, JF_IO, "%s: what is sent became shorter", t->request->name);
+        return CURL_READFUNC_ABORT;
+    }
+    t->sent += (uint64_t)got;
+    return (size_t)got;
+}
+
+// libcurl's seek function: it sends anew.
+static int seek_file(void *context, curl_off_t offset, int origin) {
+    struct jf_http_transfer *t = context;
+    if (origin != SEEK_SET || offset < 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    t->sent = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static void set_file(struct jf_http_transfer *t) {
+    const struct jf_curl *curl = t->curl;
+    t->sent = 0;
+    curl->easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
+    curl->easy_setopt(t->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->request->body_len);
+    curl->easy_setopt(t->easy, CURLOPT_READFUNCTION, give_file);
+    curl->easy_setopt(t->easy, CURLOPT_READDATA, t);
+    curl->easy_setopt(t->easy, CURLOPT_SEEKFUNCTION, seek_file);
+    curl->easy_setopt(t->easy, CURLOPT_SEEKDATA, t);
+}
+
+static void set_method(const struct jf_http_transfer *t) {
+    const char *method = t->request->method;
+    if (!method)
+        return;
+    if (strcmp(method, "HEAD") == 0)
+        t->curl->easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
+    else
+        t->curl->easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+// A redirect gets no body: what it holds is for the host that was asked.
+static void set_body(struct jf_http_transfer *t) {
+    const struct jf_http_request *request = t->request;
+    if (request->has_file)
+        set_file(t);
+    if (!request->body || request->has_file || !t->trusted)
+        return;
+    t->curl->easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+    t->curl->easy_setopt(t->easy, CURLOPT_POSTFIELDS, request->body);
+}
+
 static bool prepare(struct jf_http_transfer *t, char error_text[CURL_ERROR_SIZE]) {
     const struct jf_curl *curl = t->curl;
     char range[32];
@@ -207,6 +307,8 @@ static bool prepare(struct jf_http_transfer *t, char error_text[CURL_ERROR_SIZE]
     set_trust(t);
     set_limits(t);
     set_credentials(t);
+    set_body(t);
+    set_method(t);
     if (t->request->offset) {
         snprintf(range, sizeof range, "%" PRIu64 "-", t->request->offset);
         curl->easy_setopt(t->easy, CURLOPT_RANGE, range);
@@ -261,6 +363,9 @@ static enum jf_code judge(struct jf_http_transfer *t, CURLcode result, const cha
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
         return fail(t, JF_HTTP_PASSING, JF_CLOSED, words);
+    case CURLE_SSL_CONNECT_ERROR:
+        t->outcome.no_tls = true;
+        return fail(t, JF_HTTP_LASTING, JF_PROTOCOL, words);
     case CURLE_OUT_OF_MEMORY:
         return fail(t, JF_HTTP_LASTING, JF_LIMIT, words);
     default: // TLS, a malformed answer
@@ -312,6 +417,8 @@ static enum jf_code perform(struct jf_http_transfer *t, CURLM *multi) {
     if (code == JF_OK && t->redirects)
         code = take_location(t);
     t->curl->multi_remove_handle(multi, t->easy);
+    // Cleaning up may still write words to it.
+    t->curl->easy_setopt(t->easy, CURLOPT_ERRORBUFFER, NULL);
     return code;
 }
 

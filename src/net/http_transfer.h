@@ -26,6 +26,7 @@ struct jf_http_transfer {
     struct curl_slist *headers;
     bool answered;
     bool redirects;
+    uint64_t sent;        // bytes of the body's file
     size_t skipped;       // bytes of a redirect's body
     enum jf_code refused; // by the taker, or because of the status
 };

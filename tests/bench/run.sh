@@ -10,7 +10,7 @@ cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 rows=build/bench.jsonl
 : >"$rows"
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(startup expect tftp decode http flash)
+[ ${#names[@]} -gt 0 ] || names=(startup expect tftp decode http oci flash)
 status=0
 
 for name in "${names[@]}"; do

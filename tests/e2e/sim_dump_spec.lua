@@ -191,7 +191,7 @@ describe("a range", function()
     it("that stands still ends the run in time", function()
         local b <close> = bench(connection("stall"))
         b:assert_result(dump(b, { "disk.img" }, { timeout_s = 20 }), { status = 5, step = "dump",
-            message = "no progress for 2 s" })
+            message = "no progress for 4 s" })
     end)
 
     it("that cannot be read is never tried again", function()
@@ -247,7 +247,6 @@ describe("a dump that was interrupted", function()
     it("by kill -9 is gone on with, and what was half stored goes", function()
         local name = "disk.img.zst"
         local b <close> = interrupted(name, SIGKILL)
-        b.tty = b:tty_settings()
         support.shell(("printf 'half a range' >>'%s.part'; printf '{\"by' >>'%s.part.jsonl'"):format(
             b:path(name), b:path(name)))
         b:assert_result(dump(b, { name }), { status = 0, says = "going on with 5.2 MB" })

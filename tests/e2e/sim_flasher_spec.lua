@@ -123,6 +123,11 @@ describe("a target", function()
             message = "/dev/vdc is no block device",
         }),
         refused({
+            name = "whose address fits none", config = { targets = { disk = { path = "/sys/class/block#feed" } } },
+            message = { "/sys/class/block#feed: no disk on the board fits", "/dev/vda" },
+            hint = "links in /sys/class/block",
+        }),
+        refused({
             name = "whose address fits two disks", args = { "--target", "sysfs" },
             options = disks({ bytes = 6 << 20 }, { bytes = 6 << 20 }),
             message = { "several disks", "vda", "vdb" },
@@ -132,13 +137,7 @@ end)
 
 describe("a preflash command", function()
     local function preflash(command, row)
-        row.prepare = function(bench)
-            local path = bench.board.bundle .. "/manifest.yaml"
-            local text = support.read(path)
-            support.write(path, (text:gsub("preflash_commands: %[%]",
-                "preflash_commands: [" .. ("%q"):format(command) .. "]")))
-            return bench:image("disk.img")
-        end
+        row.prepare = support.preflash(command)
         support.rows({ row }, it)
     end
     preflash("dd if=/dev/zero of=/dev/vda bs=512 count=1", {

@@ -100,7 +100,7 @@ describe("--method fls", function()
     }))
 
     it("gives up when nothing moves, and leaves nothing running", fails("hang", {
-        status = 5, step = "write", message = "no progress for 2 s", storage = "untouched",
+        status = 5, step = "write", message = "no progress for 4 s", storage = "untouched",
     }))
 end)
 

@@ -5,19 +5,10 @@
 local https = require("jflash.http")
 local support = require("tests.e2e.support")
 
-local function preflash(command)
-    return function(bench)
-        local path = bench.board.bundle .. "/manifest.yaml"
-        support.write(path, (support.read(path):gsub("preflash_commands: %[%]",
-            function() return ("preflash_commands: [%q]"):format(command) end)))
-        return bench:image("disk.img")
-    end
-end
-
 describe("a # that is no prompt", function()
     support.rows({
         {
-            name = "does not end the wait for a command", prepare = preflash("printf '~ # ';sleep 0.3;no_such"),
+            name = "does not end the wait for a command", prepare = support.preflash("printf '~ # ';sleep 0.3;no_such"),
             status = 5, step = "preflash", message = "status 127", storage = "untouched",
         },
         {
@@ -85,7 +76,6 @@ describe("an HTTP port that is fixed", function()
         end)
         first:kill(9)
         first:wait()
-        bench.tty = bench:tty_settings() -- it could not put them back
         bench:assert_result(bench:flash({ path }), { status = 0, storage = "flashed", cycles = 2 })
     end)
 end)

@@ -108,11 +108,7 @@ local function boot_root_data(...)
     return { disk(part(BOOT), part(ROOT), part(DATA)), ... }
 end
 
-local function preflash(bench)
-    local path = bench.board.bundle .. "/manifest.yaml"
-    support.write(path, (support.read(path):gsub("preflash_commands: %[%]",
-        "preflash_commands: [echo wiped >/tmp/wiped]")))
-end
+local WIPES = support.preflash("echo wiped >/tmp/wiped")
 
 describe("pieces in one boot", function()
     rows({
@@ -123,17 +119,17 @@ describe("pieces in one boot", function()
             says = { "flashed and verified", "/dev/vda2 (root)", "/dev/vda1 (boot)" },
         },
         {
-            name = "run no preflash commands", disks = boot_root_data(), prepare = preflash,
+            name = "run no preflash commands", disks = boot_root_data(), prepare = WIPES,
             pieces = { { "boot" } }, written = { "vda1" }, status = 0, says = "are not run (--preflash)",
             also = function(bench) assert.equal(0, count(bench, "wiped")) end,
         },
         {
-            name = "run them with --preflash", disks = boot_root_data(), prepare = preflash,
+            name = "run them with --preflash", disks = boot_root_data(), prepare = WIPES,
             pieces = { { "boot" } }, args = { "--preflash" }, written = { "vda1" }, status = 0,
             also = function(bench) assert.equal(1, count(bench, "wiped")) end,
         },
         {
-            name = "mean the target of that name, a whole device", prepare = preflash,
+            name = "mean the target of that name, a whole device", prepare = WIPES,
             disks = boot_root_data(), pieces = { { "disk" } }, written = { "vda" }, status = 0,
             also = function(bench) assert.equal(1, count(bench, "wiped")) end,
         },
@@ -150,7 +146,7 @@ describe("pieces in one boot", function()
         },
         {
             name = "may be a target and a partition of another disk",
-            disks = boot_root_data({ name = "mmcblk0", bytes = 1 << 20 }), prepare = preflash,
+            disks = boot_root_data({ name = "mmcblk0", bytes = 1 << 20 }), prepare = WIPES,
             config = { targets = { emmc = { path = "/dev/mmcblk0" } } },
             pieces = { { "emmc" }, { "root" } }, written = { "mmcblk0", "vda2" }, status = 0,
             also = function(bench) assert.equal(0, count(bench, "wiped")) end,
@@ -340,7 +336,7 @@ describe("a piece that was written", function()
         {
             name = "is written again when preflash commands ran again", disks = boot_root_data(),
             pieces = { { "boot" }, { "root" } }, written = { "vda1", "vda2" }, options = reset_at_second(),
-            config = { retries = 1 }, args = { "--preflash" }, prepare = preflash, status = 0, cycles = 2,
+            config = { retries = 1 }, args = { "--preflash" }, prepare = WIPES, status = 0, cycles = 2,
             also = function(bench) assert.equal(4 + 2, scripts(bench)) end,
         },
         {

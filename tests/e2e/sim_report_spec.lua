@@ -8,14 +8,6 @@ local sys = require("jflash.sys")
 
 local SIGKILL, SIGTERM = 9, 15
 
--- Tells the test that a step has begun, and lets it wait until the signal comes.
-local HOOK = [[
-recipe:before(%q, function()
-    io.open(%q, "w"):close()
-    require("jflash.errors").check("host", require("jflash.job").sleep(30))
-end)
-]]
-
 local function result_of(dir)
     return assert(json.decode(support.read(dir .. "/result.json"), dir))
 end
@@ -124,7 +116,8 @@ describe("a run's result", function()
     it("is there when the run was cancelled", function()
         local bench <close> = support.bench()
         local dir, marker = bench:path("kept"), bench:path("marker")
-        local run = bench:start_recipe(HOOK:format("load", marker), { bench:image("disk.img"), "--run-dir", dir })
+        local run = bench:start_recipe(support.waiting_in("load", marker),
+            { bench:image("disk.img"), "--run-dir", dir })
         run:wait_until("the step", function() return sys.stat(marker) end)
         run:kill(SIGTERM)
         bench:assert_result(run:wait(15), { status = 143, step = "load" })
@@ -137,7 +130,8 @@ describe("a run's result", function()
         local bench <close> = support.bench()
         local dir, marker = bench:path("kept"), bench:path("marker")
         bench:flash({ bench:path("nosuch.img"), "--run-dir", dir })
-        local run = bench:start_recipe(HOOK:format("load", marker), { bench:image("disk.img"), "--run-dir", dir })
+        local run = bench:start_recipe(support.waiting_in("load", marker),
+            { bench:image("disk.img"), "--run-dir", dir })
         run:wait_until("the step", function() return sys.stat(marker) end)
         assert_has(report(bench, { dir }), "still running")
         run:kill(SIGKILL)

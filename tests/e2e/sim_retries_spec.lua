@@ -7,33 +7,17 @@ local support = require("tests.e2e.support")
 
 local FILES = 3
 
-local function count(texts, wanted)
-    local found = 0
-    for _, text in ipairs(texts) do
-        found = found + (text:find(wanted, 1, true) and 1 or 0)
-    end
-    return found
-end
-
 local function done(bench)
     local logins = {}
     for index, entry in ipairs(bench.board:log("login")) do
         logins[index] = entry.user
     end
     return {
-        cycles = count(bench.board:texts("power"), "on"),
+        cycles = support.count(bench.board:texts("power"), "on"),
         loads = #bench.board:log("tftp"),
-        logins = count(logins, "root"),
-        workers = count(bench.board:texts("shell"), "jflash/script </dev/null"),
+        logins = support.count(logins, "root"),
+        workers = bench:workers(),
     }
-end
-
-local function preflash(command)
-    return function(bench)
-        local path = bench.board.bundle .. "/manifest.yaml"
-        support.write(path, (support.read(path):gsub("preflash_commands: %[%]",
-            function() return ("preflash_commands: [%q]"):format(command) end)))
-    end
 end
 
 -- One row: what stands before "expected" makes the failure; expected are the four
@@ -62,7 +46,7 @@ local ROWS = {
         fault = { kind = "connection", action = "refuse", match = "/reach", times = 4 },
         config = { timeouts = { network_s = 1 } } },
     { "a preflash command that fails", from = "preflash", expected = { 1, 3, 1, 2 },
-        prepare = preflash("test -e /tmp/again || { touch /tmp/again; false; }") },
+        prepare = support.preflash("test -e /tmp/again || { touch /tmp/again; false; }") },
     { "a script that cannot be fetched", from = "write", expected = { 1, 3, 1, 2 },
         fault = { kind = "connection", action = "refuse", match = "/file%-" } },
     { "a download that is cut", from = "write", expected = { 1, 3, 1, 3 },

@@ -280,17 +280,11 @@ describe("jflash busybox-shell on a terminal", function()
 
     it("restores the terminal on a second signal, and says what is left on", function()
         local bench <close> = support.bench()
-        bench.config.power.off = "sleep 8"
-        bench.config.power.cycle = bench.config.power.on
-        bench.config.power.state = nil
+        local hanging = bench:hang_at_power_off()
         local terminal <close> = live(bench, "busybox")
         local pid = terminal:pid()
         assert(sys.kill(pid, "TERM"))
-        local deadline = job.now() + 5
-        while support.shell("pgrep -f '^sleep 8$' || :") == "" do
-            assert(job.now() < deadline)
-            job.sleep(0.01)
-        end
+        terminals.wait_for("the clean-up did not begin", function() return support.runs(hanging) end)
         assert(sys.kill(pid, "TERM"))
         terminal:see("left on: power of board sim")
         terminal:ends_with(143)

@@ -18,13 +18,6 @@ recipe:before(%q, function()
     io.open(%q, "w"):close()
 end)
 ]]
--- As MARK, and lets the step wait until the signal comes.
-local HOOK = [[
-recipe:before(%q, function()
-    io.open(%q, "w"):close()
-    require("jflash.errors").check("host", require("jflash.job").sleep(30))
-end)
-]]
 
 local function exists(path)
     return sys.stat(path) ~= nil
@@ -43,7 +36,7 @@ end
 local function signal_at_step(step, signal_number)
     local bench <close> = support.bench()
     local marker = bench:path("marker")
-    local run = bench:start_recipe(HOOK:format(step, marker), { bench:image("disk.img") })
+    local run = bench:start_recipe(support.waiting_in(step, marker), { bench:image("disk.img") })
     run:wait_until("step " .. step, function() return exists(marker) end)
     local sent = job.now()
     run:kill(signal_number)
@@ -106,7 +99,7 @@ describe("a signal while the board is waited for in step", function()
                     return exists(marker) and #bench.board:log("fault") > 0
                 end)
                 run:kill(signal_number)
-                bench:assert_result(run:wait(15), { status = 128 + signal_number, step = wait.step })
+                bench:assert_result(run:wait(), { status = 128 + signal_number, step = wait.step })
             end)
         end
     end
@@ -116,20 +109,15 @@ describe("a second signal", function()
     it("ends the program at once and says what stays on", function()
         local bench <close> = support.bench()
         -- The first signal's clean-up hangs in the power switch.
-        bench.config.power.off = "sleep 8"
-        bench.config.power.cycle = bench.config.power.on
-        bench.config.power.state = nil
+        local hanging = bench:hang_at_power_off()
         local marker = bench:path("marker")
-        local run = bench:start_recipe(HOOK:format("interrupt", marker), { bench:image("disk.img") })
+        local run = bench:start_recipe(support.waiting_in("interrupt", marker), { bench:image("disk.img") })
         run:wait_until("the step", function() return exists(marker) end)
         run:kill(SIGINT)
-        run:wait_until("the clean-up", function()
-            return support.shell("pgrep -f '^sleep 8$' || :") ~= ""
-        end)
-        local sent = job.now()
+        run:wait_until("the clean-up", function() return support.runs(hanging) end)
         run:kill(SIGTERM)
-        local result = run:wait(5)
-        assert.is_true(job.now() - sent < 2)
+        -- Less than the 10 s that a clean-up may take.
+        local result = run:wait(8)
         assert.equal(128 + SIGTERM, result.status)
         assert.is_truthy(result.stderr:find("left on: power of board sim", 1, true), result.stderr)
         assert.equal("on", bench.board:state())
@@ -142,12 +130,10 @@ describe("a run that is killed", function()
             local bench <close> = support.bench()
             local marker = bench:path("marker")
             local path = bench:image("disk.img.xz")
-            local run = bench:start_recipe(HOOK:format(step, marker), { path })
+            local run = bench:start_recipe(support.waiting_in(step, marker), { path })
             run:wait_until("step " .. step, function() return exists(marker) end)
             run:kill(SIGKILL)
-            assert.equal(SIGKILL, run:wait(5).signal)
-            -- Nobody was left to put them back.
-            bench.tty = bench:tty_settings()
+            assert.equal(SIGKILL, run:wait().signal)
             bench:assert_result(bench:flash({ path }), { status = 0, storage = "flashed", cycles = 2 })
         end)
     end

@@ -65,10 +65,10 @@ describe("an image that is not there", function()
             message = "sftp://example.org/disk.img.xz: ", hint = "pipe", never = { "word", "key" },
         },
         before_power({
-            name = "has not the digest that was asked for", status = 6, step = "prove_source",
+            name = "has not the digest that was asked for", status = 3, step = "prove_source",
             image = "disk.img.xz", content = support.bytes(100000),
             args = { "--os-image-checksum", ("0"):rep(64) },
-            message = ("0"):rep(64),
+            message = ("0"):rep(64), hint = "as it is delivered",
         }),
     }, it)
 end)

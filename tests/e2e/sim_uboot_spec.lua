@@ -21,13 +21,13 @@ describe("a board that never shows a U-Boot prompt", function()
         {
             name = "because it is dead", options = { faults = { { kind = "silence", at = "banner" } } },
             status = 5, step = "interrupt", silent = true, within_s = 3, storage = UNTOUCHED,
-            message = { "no U-Boot prompt within 2 s", "said nothing" }, hint = "power",
+            message = { "no U-Boot prompt within 4 s", "said nothing" }, hint = "power",
         },
         {
             name = "because it hangs behind its banner",
             options = { faults = { { kind = "silence", at = "prompt" } } },
             status = 5, step = "interrupt", within_s = 3, storage = UNTOUCHED,
-            message = "no U-Boot prompt within 2 s", console = "U-Boot 2023.01", hint = "uboot.prompt",
+            message = "no U-Boot prompt within 4 s", console = "U-Boot 2023.01", hint = "uboot.prompt",
         },
         {
             name = "because its autoboot cannot be stopped",
@@ -124,6 +124,20 @@ describe("a board that resets", function()
             },
         }, it)
     end
+end)
+
+describe("a banner in a command's output", function()
+    it("is no reset, and is part of the output", function()
+        local bench <close> = support.bench()
+        local result = bench:run_recipe([[
+            recipe:after("network", function(dut)
+                local output = dut.uboot:run("version; version; echo behind", { tick = function() end })
+                local _, banners = output:gsub("U%-Boot 2023%.01", "")
+                assert(banners == 2 and output:find("behind\n$"), output)
+            end)
+        ]], { bench:image("disk.img") })
+        bench:assert_result(result, { status = 0, says = "flashed and verified", cycles = 1 })
+    end)
 end)
 
 describe("a console that hangs up", function()

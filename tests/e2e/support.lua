@@ -9,48 +9,51 @@
 --
 -- assert_result also proves what holds after every run: the power's state, and
 -- that no process, port, lock or tty setting is left.
+local files = require("tests.support.files")
 local image = require("jflash.image")
 local job = require("jflash.job")
 local json = require("jflash.json")
-local lock = require("jflash.lock")
+local outcome = require("tests.e2e.outcome")
 local sim = require("tests.sim")
 local sys = require("jflash.sys")
 
 local M = {}
+
+local shell, read, write = files.shell, files.read, files.write
 
 local MARK = "JFLASH_TEST_MARK"
 -- Odd on purpose: no multiple of 512, and larger than one block of the writer.
 local IMAGE_BYTES = (4 << 20) + 700000 + 77
 local STORAGE_BYTES = 6 << 20
 local PATTERN = "what was there before\n"
+local SIGKILL = 9
 -- Past a step's deadline a run may take this long.
-local SLACK_S = 15
+local SLACK_S = 30
 
 local COMPRESSORS = {
     xz = "xz -0 -T1", gz = "gzip -1", bz2 = "bzip2 -1", zst = "zstd -q -1", lz4 = "lz4 -q -1",
 }
 
-local function shell(command)
-    local result = assert(sys.run({ "/bin/sh", "-c", command }, {
-        timeout_s = 60, output_limit_bytes = 64 << 20,
-    }))
-    assert(result.status == 0, command .. ": " .. result.stderr)
-    return result.stdout
+M.shell, M.read, M.write = shell, read, write
+
+--- Whether a command of these words runs.
+---@param command string
+---@return boolean
+function M.runs(command)
+    return shell(("pgrep -fx '%s' || :"):format(command:gsub("%.", "[.]"))) ~= ""
 end
 
-M.shell = shell
-
-local function read(path)
-    local file <close> = assert(io.open(path, "rb"))
-    return file:read("a")
+--- How many of the texts hold `wanted`.
+---@param texts string[]
+---@param wanted string
+---@return integer
+function M.count(texts, wanted)
+    local found = 0
+    for _, text in ipairs(texts) do
+        found = found + (text:find(wanted, 1, true) and 1 or 0)
+    end
+    return found
 end
-
-local function write(path, bytes)
-    local file <close> = assert(io.open(path, "wb"))
-    assert(file:write(bytes))
-end
-
-M.read, M.write = read, write
 
 function M.program()
     local path = os.getenv("JFLASH_PROGRAM") or "build/asan/jflash"
@@ -99,15 +102,19 @@ end
 ---@field config table    the board's configuration; change it before a run
 ---@field content string  what the image decodes to
 local Bench = {}
+for name, method in pairs(outcome) do
+    Bench[name] = method
+end
 Bench.__index = Bench
 
--- Short, so that a fault costs a test a second and not a minute.
+-- Short, so that a fault costs a test seconds and not a minute; long enough for a host
+-- that does much else at the same time.
 local QUICK = {
     retries = 0,
-    uboot = { interrupt_timeout_s = 2, command_timeout_s = 3, dhcp_timeout_s = 3, dhcp_tries = 1,
+    uboot = { interrupt_timeout_s = 4, command_timeout_s = 5, dhcp_timeout_s = 5, dhcp_tries = 1,
         load_timeout_s = 10 },
-    timeouts = { boot_s = 3, login_s = 2, command_s = 5, network_s = 5, write_stall_s = 2,
-        verify_stall_s = 2, preflash_s = 5, sync_s = 5, power_off_wait_s = 0 },
+    timeouts = { boot_s = 5, login_s = 4, command_s = 8, network_s = 8, write_stall_s = 4,
+        verify_stall_s = 4, preflash_s = 8, sync_s = 10, power_off_wait_s = 0 },
 }
 
 --- Starts a board, switched off, whose storage holds a pattern.
@@ -147,6 +154,28 @@ function Bench:image(name, content)
         shell(("%s -c <'%s' >'%s.new' && mv '%s.new' '%s'"):format(compressor, path, path, path, path))
     end
     return path
+end
+
+--- Gives the board's bundle a preflash command.
+---@param command string
+function Bench:preflash(command)
+    local path = self.board.bundle .. "/manifest.yaml"
+    write(path, (read(path):gsub("preflash_commands: %[%]", function()
+        return ("preflash_commands: [%q]"):format(command)
+    end)))
+end
+
+--- Lets the power-off hang, in a command whose words no other one has.
+---@return string command
+function Bench:hang_at_power_off()
+    local command = ("sleep 60.%06d"):format(math.random(0, 999999))
+    self.config.power.off, self.config.power.cycle, self.config.power.state = command, self.config.power.on, nil
+    return command
+end
+
+--- How often a worker was started on the board: each write and each reading back is one.
+function Bench:workers()
+    return M.count(self.board:texts("shell"), "jflash/script </dev/null")
 end
 
 function Bench:write_config()
@@ -198,12 +227,16 @@ end
 ---@param timeout_s number|nil
 ---@return {status: integer, signal: integer|nil, stdout: string, stderr: string, elapsed_s: number}
 function Run:wait(timeout_s)
-    local ended = self.process:wait({ timeout_s = timeout_s or 30 })
+    local ended = self.process:wait({ timeout_s = timeout_s or 60 })
     if not ended then
         self.process:kill(9)
         error("jflash did not end in time; it said:\n" .. read(self.base .. ".err"), 2)
     end
     self.process:close()
+    if ended.signal == SIGKILL then
+        -- Nobody was left to put them back.
+        self.bench.tty = self.bench:tty_settings()
+    end
     return {
         status = ended.status, signal = ended.signal, elapsed_s = job.now() - self.started,
         stdout = read(self.base .. ".out"), stderr = read(self.base .. ".err"),
@@ -228,7 +261,7 @@ end
 ---@param is_so fun(): any
 ---@param timeout_s number|nil
 function Run:wait_until(what, is_so, timeout_s)
-    local deadline = job.now() + (timeout_s or 15)
+    local deadline = job.now() + (timeout_s or 30)
     repeat
         local value = is_so()
         if value then
@@ -264,6 +297,22 @@ function Bench:start_flash(args, options)
     return self:start(flash_args(args), options)
 end
 
+local WAITING = [[
+recipe:before(%q, function()
+    io.open(%q, "w"):close()
+    require("jflash.errors").check("host", require("jflash.job").sleep(30))
+end)
+]]
+
+--- Changes of a recipe by which a step makes the file `marker` when it begins, and waits
+--- until a signal comes.
+---@param step string
+---@param marker string
+---@return string
+function M.waiting_in(step, marker)
+    return WAITING:format(step, marker)
+end
+
 --- Starts the stock recipe with `changes`, Lua code in which it is `recipe`.
 ---@param changes string
 function Bench:start_recipe(changes, args, options)
@@ -282,165 +331,14 @@ function Bench:flash(args, options)
 end
 
 ------------------------------------------------------------------------------
--- What must hold afterwards
+-- Tables of faults
 
-function Bench:tty_settings()
-    return shell(("[ ! -e '%s' ] || stty -g -F '%s'"):format(self.board.console, self.board.console))
-end
-
-local function marked_processes(mark)
-    return shell(("grep -lsz '^%s=%s' /proc/[0-9]*/environ || :"):format(MARK, mark))
-end
-
--- Whether the run's lock can be taken.
-local function assert_lock_free(self)
-    local power = { identity = "command " .. self.config.power.on }
-    local taken = lock.take(lock.board_name(self.config, power), { what = "the board" })
-    taken:close()
-end
-
--- The ports that the board was served from, as the kernel's tables write them.
-local function served_ports(board)
-    local ports = {}
-    for _, entry in ipairs(board:log("connect")) do
-        ports[("/proc/net/tcp :%04X 00000000:0000 0A"):format(entry.port)] = true
-    end
-    for _, line in ipairs(board:texts("uboot")) do
-        local port = line:match("^setenv tftpdstp (%d+)")
-        if port then
-            ports[("/proc/net/udp :%04X 00000000:0000 07"):format(port)] = true
-        end
-    end
-    return ports
-end
-
-local function assert_ports_free(board)
-    for entry in pairs(served_ports(board)) do
-        local path, row = entry:match("^(%S+) (.*)$")
-        assert(not read(path):find(row, 1, true), "a port is left open: " .. entry)
-    end
-end
-
---- Raises when a run left anything behind.
-function Bench:assert_nothing_left()
-    assert_ports_free(self.board)
-    local left = marked_processes(self.mark)
-    if left ~= "" then
-        local commands = shell(("for f in %s; do tr '\\0' ' ' <${f%%environ}cmdline; done"):format(
-            left:gsub("\n", " ")))
-        error("processes are left: " .. commands, 2)
-    end
-    assert_lock_free(self)
-    local now = self:tty_settings()
-    if now ~= "" and self.tty ~= "" and now ~= self.tty then
-        error(("the console's settings changed:\n%s%s"):format(self.tty, now), 2)
-    end
-end
-
---- What the storage holds: "flashed" (the image, and behind it what was there
---- before), "untouched", or "something else".
----@param content string|nil
-function Bench:storage_state(content)
-    content = content or self.content
-    local now = read(self.board.storage)
-    if now == self.before then
-        return "untouched"
-    elseif now == content .. self.before:sub(#content + 1) then
-        return "flashed"
-    end
-    return "something else"
-end
-
-local function fail(result, message, ...)
-    error(("%s\n-- status %s, stderr:\n%s"):format(message:format(...), result.status, result.stderr), 4)
-end
-
-local function assert_says(result, texts, text_in, what)
-    for _, text in ipairs(type(texts) == "table" and texts or { texts }) do
-        if not text_in:find(text, 1, true) then
-            fail(result, "%s does not say %q", what, text)
-        end
-    end
-end
-
--- The error as a person reads it.
-local function parse_failure(stderr)
-    local title, message = stderr:match("\njflash: ([%l ]+): ([^\n]*)")
-    if not title then
-        title, message = stderr:match("\njflash: ([%l ]+ in step [%l_]+): ([^\n]*)")
-    end
-    local step = title and title:match(" in step ([%l_]+)$")
-    return {
-        title = title and title:gsub(" in step [%l_]+$", ""), step = step, message = message or "",
-        console = stderr:match("the console's last lines:\n(.-)\n  %l") or stderr:match(
-            "the console's last lines:\n(.*)") or "",
-        hint = stderr:match("\n  hint: (.*)") or "",
-    }
-end
-
-local TITLES = {
-    [1] = "error", [2] = "configuration error", [3] = "the image cannot be had",
-    [4] = "error on this host", [5] = "the board failed", [6] = "the image is refused",
-    [129] = "cancelled", [130] = "cancelled", [143] = "cancelled",
-}
-
---- Compares a result with what is expected:
----   status   the exit status; the error's title follows from it
----   step     the step named in the error
----   says     texts of stderr;  message, console, hint: of these parts of the error
----   silent   the board said nothing, so there is nothing to show
----   never    texts that stderr must not have
----   power    the board's state afterwards ("off"), false: do not look
----   cycles   how often the board was switched on
----   storage  see storage_state
----@param result table
----@param wanted table
----@return table failure  the error's parts
-function Bench:assert_result(result, wanted)
-    local failure = parse_failure("\n" .. result.stderr)
-    if result.status ~= wanted.status or result.signal then
-        fail(result, "status %s expected (signal %s)", wanted.status, tostring(result.signal))
-    end
-    if TITLES[wanted.status] ~= failure.title then
-        fail(result, "title %q expected, got %q", tostring(TITLES[wanted.status]), tostring(failure.title))
-    end
-    if wanted.step and failure.step ~= wanted.step then
-        fail(result, "step %s expected, got %s", wanted.step, tostring(failure.step))
-    end
-    if wanted.status == 5 and failure.console == "" and not wanted.silent then
-        fail(result, "the error shows nothing of the console")
-    end
-    assert_says(result, wanted.says or {}, result.stderr, "stderr")
-    for _, part in ipairs({ "message", "console", "hint" }) do
-        assert_says(result, wanted[part] or {}, failure[part], "the error's " .. part)
-    end
-    for _, text in ipairs(wanted.never or {}) do
-        if result.stderr:find(text, 1, true) then
-            fail(result, "stderr says %q", text)
-        end
-    end
-    if wanted.status ~= 0 and result.stderr:find("flashed and verified", 1, true) then
-        fail(result, "a run that failed claims to have flashed")
-    end
-    self:assert_board(result, wanted)
-    self:assert_nothing_left()
-    return failure
-end
-
-function Bench:assert_board(result, wanted)
-    if wanted.power ~= false and self.board:state() ~= (wanted.power or "off") then
-        fail(result, "power is %s", self.board:state())
-    end
-    local cycles = 0
-    for _, text in ipairs(self.board:texts("power")) do
-        cycles = cycles + (text == "on" and 1 or 0)
-    end
-    if wanted.cycles and cycles ~= wanted.cycles then
-        fail(result, "switched on %d times, not %d", cycles, wanted.cycles)
-    end
-    local state = wanted.storage and self:storage_state()
-    if wanted.storage and state ~= wanted.storage then
-        fail(result, "the storage is %s, not %s", state, wanted.storage)
+--- For a row's `prepare`: gives the bundle a preflash command.
+---@param command string
+---@return fun(bench: e2e.Bench)
+function M.preflash(command)
+    return function(bench)
+        bench:preflash(command)
     end
 end
 
@@ -473,13 +371,20 @@ function M.rows(rows, it)
     end
 end
 
+--- The processes that runs of this bench have started, and that still are: their files
+--- /proc/PID/environ, a line each.
+---@return string
+function Bench:processes()
+    return shell(("grep -lsz '^%s=%s' /proc/[0-9]*/environ || :"):format(MARK, self.mark))
+end
+
 --- Ends what is left of a bench, whatever happened.
 function Bench:close()
     if self.closed then
         return
     end
     self.closed = true
-    for pid in marked_processes(self.mark):gmatch("/proc/(%d+)/") do
+    for pid in self:processes():gmatch("/proc/(%d+)/") do
         sys.kill(math.tointeger(pid), 9)
     end
     self.board:close()

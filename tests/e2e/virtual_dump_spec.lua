@@ -2,6 +2,7 @@
 --
 -- A dump of the virtual board's storage, nothing simulated: what this host finds in
 -- the drive's file is compared with what came over the console's and the network's way.
+local files = require("tests.support.files")
 local image = require("jflash.image")
 local json = require("jflash.json")
 local sys = require("jflash.sys")
@@ -12,35 +13,19 @@ local DRIVE_BYTES = 40 * MIB
 -- The partition "root", in sectors.
 local ROOT_FIRST, ROOT_SECTORS = 10240, 20480 + 8
 
-local function shell(command)
-    local result = assert(sys.run({ "sh", "-c", command }, { timeout_s = 60 }))
-    assert(result.status == 0, result.stderr)
-    return result.stdout
-end
-
 -- A drive with two partitions, random bytes in some of it and holes in the rest.
 local function prepare_drive(path)
-    shell(("truncate -s %d '%s' && sgdisk -n 1:2048:+4M -c 1:boot -n 2:%d:%d -c 2:root '%s'"):format(
+    files.shell(("truncate -s %d '%s' && sgdisk -n 1:2048:+4M -c 1:boot -n 2:%d:%d -c 2:root '%s'"):format(
         DRIVE_BYTES, path, ROOT_FIRST, ROOT_FIRST + ROOT_SECTORS - 1, path))
-    shell(("dd if=/dev/urandom of='%s' bs=1M seek=1 count=7 conv=notrunc 2>&1"):format(path))
+    files.shell(("dd if=/dev/urandom of='%s' bs=1M seek=1 count=7 conv=notrunc 2>&1"):format(path))
 end
 
 local function digest_of(command)
-    return shell(command .. " | sha256sum"):match("^%x+")
+    return files.shell(command .. " | sha256sum"):match("^%x+")
 end
 
 describe("a dump of the virtual board", function()
-    local bench
-
-    before_each(function()
-        bench = virtual.bench()
-    end)
-
-    after_each(function()
-        bench:close()
-    end)
-
-    it("is its whole disk and a partition of it, in one boot, and leaves it as it was", function()
+    it("is its whole disk and a partition of it, in one boot, and leaves it as it was", virtual.test(function(bench)
         prepare_drive(bench.drive)
         local before = image.sha256_file(bench.drive)
         local disk, root, dir = bench.dir .. "/disk.img.xz", bench.dir .. "/root.img", bench.dir .. "/kept"
@@ -56,5 +41,5 @@ describe("a dump of the virtual board", function()
         assert.same({ "dumped", "off", before, partition }, { document.result, document.power,
             document.pieces[1].dumped_sha256, document.pieces[2].dumped_sha256 })
         assert.same({}, bench:processes())
-    end)
+    end))
 end)

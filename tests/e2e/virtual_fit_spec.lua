@@ -29,18 +29,8 @@ local function run(bench, changes, arguments)
 end
 
 describe("a FIT", function()
-    local bench
-
-    before_each(function()
-        bench = virtual.bench()
-    end)
-
-    after_each(function()
-        bench:close()
-    end)
-
     -- Flashes, and proves which device tree the flasher runs with.
-    local function assert_boots(arguments, model)
+    local function assert_boots(bench, arguments, model)
         local result, digest = run(bench, [[
             recipe:after("login", function(dut)
                 dut.log.info("model: %s.", (dut.shell:run("tr -d '\\0' </proc/device-tree/model")))
@@ -50,28 +40,28 @@ describe("a FIT", function()
         assert.truthy(result.stderr:find("model: " .. model, 1, true), result.stderr)
     end
 
-    it("boots by its default configuration", function()
-        assert_boots({}, VIRT)
-    end)
+    it("boots by its default configuration", virtual.test(function(bench)
+        assert_boots(bench, {}, VIRT)
+    end))
 
-    it("boots by the name of a configuration", function()
-        assert_boots({ "--variant", "virt-alt" }, ALT)
-    end)
+    it("boots by the name of a configuration", virtual.test(function(bench)
+        assert_boots(bench, { "--variant", "virt-alt" }, ALT)
+    end))
 
-    it("boots its kernel and initramfs with a device tree of one's own", function()
+    it("boots its kernel and initramfs with a device tree of one's own", virtual.test(function(bench)
         local own = bench.dir .. "/own.dtb"
         local made = sys.run({ "sh", "-c", ("cp '%s/data/virt.dtb' '%s' && fdtput -t s '%s' / model mine")
             :format(bench.bundle, own, own) })
         assert.equal(0, made.status, made.stderr)
-        assert_boots({ "--variant", "custom", "--dtb", own }, "mine")
-    end)
+        assert_boots(bench, { "--variant", "custom", "--dtb", own }, "mine")
+    end))
 
-    it("is taken apart by a chain of commands", function()
-        assert_boots({ "--variant", "chain" }, ALT)
-    end)
+    it("is taken apart by a chain of commands", virtual.test(function(bench)
+        assert_boots(bench, { "--variant", "chain" }, ALT)
+    end))
 
     -- Enters another boot command; returns the run's last words.
-    local function fails(bootcmd)
+    local function fails(bench, bootcmd)
         local changes = ('recipe:before("boot", function(dut) dut.variant.bootcmd = %q end)'):format(bootcmd)
         local result = run(bench, changes, { "--variant", "custom", "--retries", "0" })
         assert.equal(5, result.status, result.stderr)
@@ -90,17 +80,17 @@ describe("a FIT", function()
             .. "booti 0x40400000 - 0x4a000000", "Bad Linux ARM64 Image magic!" },
     }
     for _, case in ipairs(returns) do
-        it("with " .. case[1] .. " is told by U-Boot's words", function()
-            local said = fails(case[2])
+        it("with " .. case[1] .. " is told by U-Boot's words", virtual.test(function(bench)
+            local said = fails(bench, case[2])
             local message = said:match("[^\n]+")
             assert.truthy(message:find("the boot command returned to U-Boot with status 1", 1, true), said)
             assert.truthy(message:find(case[3], 1, true), said)
-        end)
+        end))
     end
 
-    it("that U-Boot answers with a reset is reported as one", function()
-        local said = fails("bootm 0x50000000:kernel 0x50000000:initrd")
+    it("that U-Boot answers with a reset is reported as one", virtual.test(function(bench)
+        local said = fails(bench, "bootm 0x50000000:kernel 0x50000000:initrd")
         assert.truthy(said:find("the board reset: a U-Boot banner came", 1, true), said)
         assert.truthy(said:find("FDT and ATAGS support not compiled in", 1, true), said)
-    end)
+    end))
 end)

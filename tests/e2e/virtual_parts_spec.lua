@@ -2,7 +2,7 @@
 --
 -- Partitions of the virtual board's disks, several in one boot: real GPTs, read by a
 -- real kernel. Every other byte of the disks is the same before and after.
-local sys = require("jflash.sys")
+local files = require("tests.support.files")
 local virtual = require("tests.support.virtual")
 
 local MIB = 1 << 20
@@ -10,26 +10,15 @@ local DISK_BYTES = 64 * MIB -- an SD card's size is a power of two
 local SECTOR = 512
 local ROOT_LABEL = [[my $root's "é" ]]
 
-local function shell(command)
-    local result = assert(sys.run({ "/bin/sh", "-c", command }, { timeout_s = 60 }))
-    assert(result.status == 0, command .. ": " .. result.stderr)
-    return result.stdout
-end
-
-local function read(path)
-    local file <close> = assert(io.open(path, "rb"))
-    return file:read("a")
-end
-
 -- A disk full of random bytes with partitions, in the order of their first sectors.
 local function make_disk(path, labels)
-    shell(("head -c %d /dev/urandom >'%s'"):format(DISK_BYTES, path))
+    files.shell(("head -c %d /dev/urandom >'%s'"):format(DISK_BYTES, path))
     local options = {}
     for number, label in ipairs(labels) do
         table.insert(options, ("-n %d:%d:+4M -c %d:'%s'"):format(number, number * 8 * MIB // SECTOR, number,
             (label:gsub("'", [['\'']]))))
     end
-    shell(("sgdisk --clear %s '%s'"):format(table.concat(options, " "), path))
+    files.shell(("sgdisk --clear %s '%s'"):format(table.concat(options, " "), path))
 end
 
 -- Asserts that `path` is what it was, with `written` (a file's bytes by partition).
@@ -39,7 +28,7 @@ local function assert_disk(path, before, written)
         local at = number * 8 * MIB
         expected = expected:sub(1, at) .. bytes .. expected:sub(at + #bytes + 1)
     end
-    assert.is_true(read(path) == expected, path .. " differs elsewhere")
+    assert.is_true(files.read(path) == expected, path .. " differs elsewhere")
 end
 
 describe("partitions of the virtual board", function()
@@ -62,8 +51,8 @@ describe("partitions of the virtual board", function()
         { name = "its SD card", target = "mmc", disk = "card", other = "drive", device = "/dev/mmcblk0p" },
     }) do
         it("are written in one boot, on " .. case.name, function()
-            local before = read(bench[case.disk])
-            local other = read(bench[case.other])
+            local before = files.read(bench[case.disk])
+            local other = files.read(bench[case.other])
             local result = bench:jflash({ "flash", "--target", case.target, "-t", "boot:" .. boot,
                 "-t", ROOT_LABEL .. ":" .. root })
             assert.equal(0, result.status, result.stderr)
@@ -71,7 +60,7 @@ describe("partitions of the virtual board", function()
             assert.truthy(result.stderr:find(case.device .. "1 (boot)", 1, true), result.stderr)
             local _, boots = result.stderr:gsub("kernel data/Image[^\n]* loaded", "")
             assert.equal(1, boots)
-            assert_disk(bench[case.disk], before, { read(boot .. ".raw"), read(root .. ".raw") })
+            assert_disk(bench[case.disk], before, { files.read(boot .. ".raw"), files.read(root .. ".raw") })
             assert_disk(bench[case.other], other, {})
             assert.same({}, bench:processes())
         end)

@@ -64,17 +64,7 @@ local function count(text, pattern)
 end
 
 describe("the virtual board without its cable", function()
-    local bench
-
-    before_each(function()
-        bench = virtual.bench()
-    end)
-
-    after_each(function()
-        bench:close()
-    end)
-
-    local function flash(body, bytes)
+    local function flash(bench, body, bytes)
         local path, digest = bench:random_image("a.raw", bytes)
         local recipe = bench.dir .. "/cable.lua"
         local file <close> = assert(io.open(recipe, "w"))
@@ -90,19 +80,19 @@ describe("the virtual board without its cable", function()
         return result.stderr
     end
 
-    it("loads again from U-Boot's prompt", function()
-        local said = flash(WHILE_LOADING, MIB)
+    it("loads again from U-Boot's prompt", virtual.test(function(bench)
+        local said = flash(bench, WHILE_LOADING, MIB)
         assert.truthy(said:find("initramfs.cpio.gz stood still for 7 s", 1, true), said)
         assert.truthy(said:find("trying again from load", 1, true), said)
         assert.equal(2, count(said, "kernel data/Image.gz loaded"))
         assert.truthy(said:find("login +%d+%.%d s\n"), said)
-    end)
+    end))
 
-    it("writes again from the flasher's shell", function()
-        local said = flash(WHILE_WRITING, 64 * MIB)
+    it("writes again from the flasher's shell", virtual.test(function(bench)
+        local said = flash(bench, WHILE_WRITING, 64 * MIB)
         assert.truthy(said:find("no progress for 4 s", 1, true), said)
         assert.truthy(said:find("trying again from write", 1, true), said)
         assert.equal(1, count(said, "kernel data/Image.gz loaded"))
         assert.truthy(said:find("write +%d+%.%d s %(2 tries%)"), said)
-    end)
+    end))
 end)

@@ -9,17 +9,7 @@ local virtual = require("tests.support.virtual")
 local ESCAPE = "\x1d"
 
 describe("the virtual board's shells", function()
-    local bench
-
-    before_each(function()
-        bench = virtual.bench()
-    end)
-
-    after_each(function()
-        bench:close()
-    end)
-
-    it("print one command's output", function()
+    it("print one command's output", virtual.test(function(bench)
         local result = bench:jflash({ "bootloader-shell", "version" })
         assert.equal(0, result.status, result.stderr)
         assert.truthy(result.stdout:find("^U%-Boot 20"))
@@ -27,9 +17,9 @@ describe("the virtual board's shells", function()
         assert.equal("Linux aarch64\n42\n", result.stdout, result.stderr)
         assert.equal(9, result.status)
         assert.same({}, bench:processes())
-    end)
+    end))
 
-    it("are live in a terminal, where programs get Ctrl-C and the window's size", function()
+    it("are live in a terminal, where programs get Ctrl-C and the window's size", virtual.test(function(bench)
         local args = { "busybox-shell" }
         table.move(bench:board_options(), 1, #bench:board_options(), 2, args)
         local terminal <close> = terminals.start(bench:place(), args, { columns = 99, rows = 31 })
@@ -56,9 +46,9 @@ describe("the virtual board's shells", function()
         terminal:type(ESCAPE .. "q")
         terminal:ends_with(0)
         assert.same({}, bench:processes())
-    end)
+    end))
 
-    it("are driven from the Lua prompt", function()
+    it("are driven from the Lua prompt", virtual.test(function(bench)
         local script = bench.dir .. "/input"
         assert(sys.write_file(script, [[
             sh = dut:bootloader_shell()
@@ -72,5 +62,5 @@ describe("the virtual board's shells", function()
         assert.equal(0, result.status, result.stderr)
         assert.equal("ipaddr=10.0.2.15\noff\nHit any key\n", result.stdout)
         assert.same({}, bench:processes())
-    end)
+    end))
 end)

@@ -24,18 +24,8 @@ local function run(command)
 end
 
 describe("the bundle of", function()
-    local bench
-
-    before_each(function()
-        bench = virtual.bench()
-    end)
-
-    after_each(function()
-        bench:close()
-    end)
-
     -- Builds the board's bundle from what the virtual board's has.
-    local function build(board)
+    local function build(bench, board)
         local data = bench.bundle .. "/data/"
         local kernel = bench.dir .. "/Image"
         run(("zcat '%sImage.gz' >'%s'"):format(data, kernel))
@@ -49,9 +39,9 @@ describe("the bundle of", function()
     end
 
     for _, board in ipairs(boards) do
-        it(board.name .. " boots by its own manifest", function()
+        it(board.name .. " boots by its own manifest", virtual.test(function(bench)
             local dtb = bench.bundle .. "/data/virt-alt.dtb"
-            build(board)
+            build(bench, board)
             run(("'%s' bundle check '%s'"):format(virtual.program(), bench.bundle))
             local path, digest = bench:random_image("a.raw", BYTES)
             for _, variant in ipairs(board.variants) do
@@ -64,6 +54,6 @@ describe("the bundle of", function()
                 bench:assert_flashed(result, bench.drive, BYTES, digest)
                 os.remove(bench.drive)
             end
-        end)
+        end))
     end
 end)

@@ -3,6 +3,7 @@
 -- Fetching by way of the cache: what the server is asked, and what is not asked again.
 local errors = require("jflash.errors")
 local fetch = require("jflash.fetch")
+local files = require("tests.support.files")
 local image = require("jflash.image")
 local scratches = require("tests.support.scratch")
 local web = require("tests.support.web")
@@ -37,11 +38,6 @@ local function open(place, options)
     return fetch.open(place, all)
 end
 
-local function read(path)
-    local file <close> = assert(io.open(path, "rb"))
-    return file:read("a")
-end
-
 local function failed(place, options)
     local ok, failure = pcall(function()
         local fetched <close> = open(place, options)
@@ -57,7 +53,7 @@ it("a file is fetched once", function()
     local before = #server:requests()
     for round = 1, 3 do
         local fetched <close> = open(place)
-        assert.is_true(CONTENT == read(fetched:await()))
+        assert.is_true(CONTENT == files.read(fetched:await()))
         assert.equal(DIGEST, fetched.sha256)
         assert.equal(round > 1, fetched.from_cache)
     end
@@ -99,7 +95,7 @@ it("without a cache nothing stays", function()
     do
         local fetched <close> = open(url(), { board = { cache_limit = 0 } })
         assert.equal(temporary, fetched:await())
-        assert.is_true(CONTENT == read(temporary))
+        assert.is_true(CONTENT == files.read(temporary))
     end
     assert.is_nil(io.open(temporary))
 end)

@@ -12,6 +12,18 @@ local function same(name, data)
     return got ~= nil and got == data
 end
 
+-- A repeat is due after 4 ms on a fast line, and a busy host may hold a client up for
+-- as long; but not each time.
+local function without_repeat(transfer, options)
+    for _ = 1, 8 do
+        local server <close> = assert(tftp.serve({ port = 0, single_port = options and options.single_port }))
+        if transfer(server).retransmits == 0 then
+            return true
+        end
+    end
+    return false
+end
+
 describe("jflash.tftp", function()
     before_each(function()
         dir = support.temp_dir()
@@ -60,13 +72,14 @@ describe("jflash.tftp", function()
     end
 
     it("grants the options that were asked for", function()
-        local server <close> = assert(tftp.serve({ port = 0 }))
-        server:add("some/name", { bytes = support.random_bytes(100000) })
-        assert.is_true((support.client(server, dir, reads["atftp, window 16"])))
-        local transfer = assert(server:wait("some/name", { timeout_s = 10 }))
-        assert.equal(16, transfer.windowsize)
-        assert.equal(1468, transfer.blksize)
-        assert.equal(0, transfer.retransmits)
+        assert.is_true(without_repeat(function(server)
+            server:add("some/name", { bytes = support.random_bytes(100000) })
+            assert.is_true((support.client(server, dir, reads["atftp, window 16"])))
+            local transfer = assert(server:wait("some/name", { timeout_s = 10 }))
+            assert.equal(16, transfer.windowsize)
+            assert.equal(1468, transfer.blksize)
+            return transfer
+        end))
     end)
 
     it("limits block size and window as told", function()
@@ -307,14 +320,16 @@ describe("jflash.tftp", function()
         local where = single_port and " from one port" or ""
 
         it("sends each block once though each ACK comes thrice" .. where, function()
-            local server <close> = assert(tftp.serve({ port = 0, single_port = single_port }))
-            server:add("small", { bytes = ("x"):rep(1500) })
-            local lines = support.probe(server, "apprentice")
-            assert.same({ "DATA 1 512", "DATA 2 512", "DATA 3 476" }, { table.unpack(lines, 1, 3) })
-            if not single_port then
-                assert.equal("more 0", lines[4])
-            end
-            assert.equal(0, server:wait("small", { timeout_s = 5 }).retransmits)
+            assert.is_true(without_repeat(function(server)
+                server:add("small", { bytes = ("x"):rep(1500) })
+                local lines = support.probe(server, "apprentice")
+                local transfer = server:wait("small", { timeout_s = 20 })
+                if transfer.retransmits == 0 then
+                    assert.same({ "DATA 1 512", "DATA 2 512", "DATA 3 476" }, { table.unpack(lines, 1, 3) })
+                    assert.equal(single_port and lines[4] or "more 0", lines[4])
+                end
+                return transfer
+            end, { single_port = single_port }))
         end)
 
         it("takes a doubled request for one transfer" .. where, function()
@@ -322,14 +337,14 @@ describe("jflash.tftp", function()
             server:add("small", { bytes = "hello" })
             assert.same({ "OACK blksize 1024", "DATA 1 5" }, support.probe(server, "repeat"))
             assert.equal(1, #server:transfers())
-            assert.equal("done", server:wait("small", { timeout_s = 5 }).state)
+            assert.equal("done", server:wait("small", { timeout_s = 20 }).state)
         end)
 
         it("ends a transfer that the client aborts" .. where, function()
             local server <close> = assert(tftp.serve({ port = 0, single_port = single_port }))
             server:add("small", { bytes = ("x"):rep(1500) })
             assert.same({ "DATA 1 512", "more 0" }, support.probe(server, "abort"))
-            local transfer = server:wait("small", { timeout_s = 5 })
+            local transfer = server:wait("small", { timeout_s = 20 })
             assert.equal("failed", transfer.state)
             assert.equal("the client sent error 0: no more room", transfer.error)
         end)
@@ -348,7 +363,7 @@ describe("jflash.tftp", function()
         local server <close> = assert(tftp.serve({ port = 0 }))
         server:add("small", { bytes = ("x"):rep(1500) })
         support.probe(server, "vanish")
-        local transfer = server:wait("small", { timeout_s = 5 })
+        local transfer = server:wait("small", { timeout_s = 20 })
         assert.equal("failed", transfer.state)
         assert.is_truthy(transfer.error:match("closed its port"))
     end)

@@ -26,7 +26,9 @@ describe("jflash.tftp with U-Boot", function()
         local data = support.random_bytes(8000000)
         support.write(dir .. "/data", data)
         server:add("big/file.bin", { file = dir .. "/data" })
-        local ok, output = support.run(("/usr/bin/python3 tests/peers/tftp_uboot.py %s %s/data 0 16")
+        -- Not 16: this U-Boot's virtio-net never receives again once its 32 buffers
+        -- were full, as two windows on a busy host can make them.
+        local ok, output = support.run(("/usr/bin/python3 tests/peers/tftp_uboot.py %s %s/data 0 8")
             :format(server:host(), dir))
         support.remove(dir)
         assert.is_true(ok, output)
@@ -36,6 +38,6 @@ describe("jflash.tftp with U-Boot", function()
             assert.equal(#data, transfer.bytes)
             windows[#windows + 1] = transfer.windowsize
         end
-        assert.same({ 1, 16 }, windows)
+        assert.same({ 1, 8 }, windows)
     end)
 end)

@@ -5,7 +5,8 @@
 # Debian packages. It takes fls's command line, decodes by the URL's ending as fls does, writes
 # with busybox, and talks like fls, so that jflash's side of the method can be tested. A test
 # that wants it to fail sets FAULT in a copy. What it was called with is left in
-# /tmp/fls-stand-in.args.
+# /tmp/fls-stand-in.args, and who asks a registry in /tmp/fls-stand-in.login: of an image in
+# one it gets the manifest's only layer with curl, logged in by Basic.
 FAULT=
 
 die() {
@@ -26,6 +27,7 @@ while [ $# -gt 2 ]; do
     -i) shift ;;
     -k) tls="$tls -k" ;;
     --cacert) tls="$tls --cacert $2"; shift ;;
+    --file-pattern) shift ;;
     --o-direct) direct=oflag=direct ;;
     *) die "unexpected argument '$1' found" ;;
     esac
@@ -40,6 +42,17 @@ case $url in
 *.gz) decoder='zcat' ;;
 *.xz) decoder='xzcat' ;;
 *) decoder='cat' ;;
+esac
+case $url in
+oci://*)
+    echo "$FLS_REGISTRY_USERNAME:$FLS_REGISTRY_PASSWORD" >/tmp/fls-stand-in.login
+    ref=${url#oci://} host=${ref%%/*} rest=${ref#*/}
+    base=https://$host/v2/${rest%%@*}
+    tls="$tls -u $FLS_REGISTRY_USERNAME:$FLS_REGISTRY_PASSWORD"
+    # shellcheck disable=SC2086
+    layer=$(curl -qfsS $tls -H 'Accept: application/vnd.oci.image.manifest.v1+json' \
+        "$base/manifests/${rest#*@}" | sed 's/.*"layers"//; s/.*"digest": *"\(sha256:[0-9a-f]*\)".*/\1/')
+    url=$base/blobs/$layer ;;
 esac
 echo "Using decompressor: $decoder" >&2
 [ -b "$device" ] || die "No such file or directory (os error 2)"

@@ -13,7 +13,7 @@ local sys = require("jflash.sys")
 
 local M = {}
 
-local SEE_S = 15
+local SEE_S = 30
 
 ---@class tests.Terminal
 ---@field path string  of the test's end
@@ -21,7 +21,12 @@ local SEE_S = 15
 local Terminal = {}
 Terminal.__index = Terminal
 
-local function wait_for(what, is_so)
+--- Waits until `is_so()` is true; fails with `what` when that takes too long.
+---@generic T
+---@param what string
+---@param is_so fun(): T?
+---@return T
+function M.wait_for(what, is_so)
     local deadline = job.now() + SEE_S
     repeat
         local value = is_so()
@@ -52,7 +57,7 @@ function M.start(place, args, size)
     sys.remove(path)
     local process = assert(sys.spawn({ "socat", ("PTY,link=%s,raw,echo=0,wait-slave"):format(path),
         ("EXEC:'sh %s',pty,setsid,ctty,stderr"):format(script) }, { cwd = place.dir, env = place.env }))
-    wait_for("socat made no terminal", function() return sys.stat(path) end)
+    M.wait_for("socat made no terminal", function() return sys.stat(path) end)
     local self = setmetatable({ path = path, process = process, program = program }, Terminal)
     self.screen = assert(consoles.open(path))
     return self
@@ -108,7 +113,7 @@ end
 --- The process number of jflash.
 function Terminal:pid()
     local tty = read(self.path .. ".tty"):gsub("^/dev/", ""):gsub("%s", "")
-    return wait_for("jflash does not run", function()
+    return M.wait_for("jflash does not run", function()
         local found = sys.run({ "pgrep", "-t", tty, "jflash" })
         return math.tointeger(tonumber(found.stdout:match("%d+")))
     end)
@@ -118,7 +123,7 @@ end
 --- modes must be what they were.
 ---@return integer
 function Terminal:status()
-    local ok, status = pcall(wait_for, "jflash did not end", function()
+    local ok, status = pcall(M.wait_for, "jflash did not end", function()
         return read(self.path .. ".status")
     end)
     if not ok then

@@ -31,6 +31,18 @@ function M.bench(board)
     }, Bench)
 end
 
+--- A test with a machine of its own, closed whatever happens.
+---   it("boots", virtual.test(function(bench) … end))
+---@param body fun(bench: e2e.VirtualBench)
+---@param board string|nil  as of M.bench
+---@return fun()
+function M.test(body, board)
+    return function()
+        local bench <close> = M.bench(board)
+        body(bench)
+    end
+end
+
 --- The program under test.
 ---@return string
 function M.program()

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 
+local bundles = require("jflash.bundle")
 local boards = require("jflash.cli.board")
 local choice = require("jflash.recipe.choice")
 local credentials = require("jflash.credentials")
@@ -7,6 +8,7 @@ local errors = require("jflash.errors")
 local json = require("jflash.json")
 local log = require("jflash.log")
 local manifest = require("jflash.manifest")
+local oci_images = require("jflash.oci.image")
 local options = require("jflash.cli.options")
 local parts = require("jflash.cli.parts")
 local plans = require("jflash.plan")
@@ -25,6 +27,8 @@ Examples:
   jflash flash --board qemu-arm64 --set power.drive=/tmp/disk.img image.raw.xz
   jflash flash --board qemu-arm image.raw.xz
   jflash flash --board qemu-arm64 https://example.org/image.raw.xz
+  jflash flash --board qemu-arm64 --file-pattern '*.img.xz' \
+      oci://quay.io/org/image:1
   jflash flash --board rack-3 --cacert lab.pem --bearer-file token \
       --os-image-checksum-file image.raw.xz.sha256 https://lab/image.raw.xz
   jflash flash --board rack-3 --dut-fetch http://lab/image.raw.xz
@@ -82,6 +86,27 @@ local function check_method(values)
     end
 end
 
+local function check_pattern(values, pieces)
+    for _, piece in ipairs(values.file_pattern and pieces or {}) do
+        if not oci_images.is_one(piece.image) then
+            refuse(("--file-pattern is for images in registries, and %s is none"):format(urls.shown(piece.image)))
+        end
+    end
+end
+
+-- A key that nothing is checked with would promise what is not done.
+local function check_key(values, pieces, board)
+    local bundle = values.force_flash_bundle or board.bundle
+    local remote = bundle and bundles.is_remote(bundle)
+    for _, piece in ipairs(pieces) do
+        remote = remote or oci_images.is_one(piece.image)
+    end
+    if values.verify_key and not remote then
+        refuse("--verify-key: neither the bundle nor an image comes from a registry",
+            "--os-image-checksum is for files and URLs")
+    end
+end
+
 -- Makes the secrets known before anything is shown.
 local function settle_fetch(values, pieces)
     for _, piece in ipairs(pieces) do
@@ -103,6 +128,8 @@ local function settle(values, pieces, fetch, board)
         refuse("--dut-fetch and --force-exporter-http exclude each other")
     end
     check_method(values)
+    check_pattern(values, pieces)
+    check_key(values, pieces, board)
     local settled = options.of_run(values, board)
     settled.pieces = pieces
     settled.method = values.method
@@ -114,6 +141,7 @@ local function settle(values, pieces, fetch, board)
     settled.target = values.target
     settled.os_image_checksum = settle_checksum(values)
     settled.fetch = fetch
+    settled.file_pattern = values.file_pattern
     settled.format = values.format
     settled.verify = not values.no_verify
     return settled

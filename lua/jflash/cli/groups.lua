@@ -7,15 +7,14 @@ local M = {}
 
 local GROUPS = {
     { "Which board", "--board", "--config", "--set" },
-    { "What is written, and where", "--part", "--target", "--format", "--file-pattern", "--os-image-checksum",
-        "--os-image-checksum-file", "--force" },
-    { "URLs, and whom to trust", "--cacert", "--insecure-tls", "--header", "--bearer", "--bearer-file",
-        "--dut-fetch", "--force-exporter-http" },
+    { "What is written, and where", "--part", "--target", "--format", "--os-image-checksum",
+        "--os-image-checksum-file", "--file-pattern", "--force" },
+    { "What is fetched, and from whom", "--cacert", "--insecure-tls", "--header", "--bearer", "--bearer-file",
+        "--plain-http", "--verify-key", "--offline", "--dut-fetch", "--force-exporter-http" },
     { "How it is written", "--method", "--fls-version", "--fls-binary-url", "--fls-sha256", "--preflash",
         "--no-verify" },
     { "What the board boots", "--variant", "--kernel", "--initram", "--dtb", "--force-flash-bundle",
         "--allow-bundle-recipe" },
-    { "Registries", "--plain-http", "--verify-key", "--offline" },
     { "The run", "--dry-run", "--retries", "--timeout", "--wait", "--power-off", "--no-power-off" },
     { "What is shown and kept", "--console-debug", "--log-format", "--quiet", "--run-dir", "--help" },
 }

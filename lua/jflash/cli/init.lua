@@ -8,6 +8,7 @@ local credentials = require("jflash.credentials")
 local errors = require("jflash.errors")
 local groups = require("jflash.cli.groups")
 local log = require("jflash.log")
+local oci_credentials = require("jflash.oci.credentials")
 local options = require("jflash.cli.options")
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
@@ -28,7 +29,8 @@ local COMMANDS = {
     { "power", "Switch a board's power on or off, or read it." },
     { "boards", "List the boards that are configured or built in." },
     { "config", "Explain every key of a configuration, and list all that is wrong." },
-    { "bundle", "Check a bundle: its manifest, and that its files are there." },
+    { "bundle", "Pull bundles from registries, push, inspect and check them." },
+    { "cache", "List, prune or verify what was fetched." },
     { "modules", "Show where each Lua module and script comes from." },
     { "completion", "Print a shell's completion of this command line." },
 }
@@ -205,19 +207,16 @@ end
 
 local function run(args)
     credentials.take_environment()
+    oci_credentials.take_environment()
     local values = parse(args)
     log.configure({ format = values.log_format, quiet = values.quiet })
     return M.command(values.command).run(values) or 0
 end
 
-local function indent(text)
-    return "    " .. text:gsub("\n", "\n    ")
-end
-
 local titles = {
     bug = "error",
     config = "configuration error",
-    source = "the image cannot be had",
+    source = "the source cannot be had",
     host = "error on this host",
     board = "the board failed",
     image = "the image is refused",
@@ -240,19 +239,8 @@ local function print_failure(failure)
         return
     end
     local place = failure.step and (" in step " .. failure.step) or ""
-    local lines = { ("jflash: %s%s: %s"):format(titles[failure.class], place, failure.message) }
-    if failure.console and failure.console ~= "" then
-        table.insert(lines, "  the console's last lines:\n" .. indent(failure.console))
-    end
-    for _, cleanup in ipairs(failure.cleanup or {}) do
-        table.insert(lines, "  and while cleaning up: " .. cleanup)
-    end
-    if failure.hint then
-        table.insert(lines, "  hint: " .. (failure.hint:gsub("\n", "\n        ")))
-    end
-    if failure.traceback then
-        table.insert(lines, indent(failure.traceback))
-    end
+    local lines = errors.details(failure, failure.traceback)
+    table.insert(lines, 1, ("jflash: %s%s: %s"):format(titles[failure.class], place, failure.message))
     log.raw(table.concat(lines, "\n") .. "\n")
 end
 

@@ -6,6 +6,14 @@ local errors = require("jflash.errors")
 
 local M = {}
 
+-- What converts a value, with the option's name before what it says of a wrong one.
+local function of(option, convert)
+    return function(text)
+        local value, why = convert(text)
+        return value, why and option .. ": " .. why
+    end
+end
+
 local function whole_number(text)
     local number = math.tointeger(tonumber(text))
     if not number or number < 0 then
@@ -98,14 +106,18 @@ end
 --- How long to wait for a board that another run uses.
 function M.wait(command)
     command:option("--wait", "Wait up to S seconds for a board that is in use.")
-        :argname("S"):convert(M.seconds):default("0"):show_default(false)
+        :argname("S"):convert(of("--wait", M.seconds)):default("0"):show_default(false)
 end
 
---- Whom to trust and what to send where images are fetched; see jflash.credentials.
-function M.credentials(command)
+--- Whom to trust.
+function M.trust(command)
     command:option("--cacert", "Trust the authorities in this PEM file, and no others, for https "
         .. "(default: the board's cacert, else this host's)."):argname("FILE")
     command:flag("-k --insecure-tls", "Believe any certificate.")
+end
+
+--- What to send where images are fetched; see jflash.credentials.
+function M.credentials(command)
     command:option("--header", "Send this header when an image is fetched (repeatable); @FILE "
         .. "reads them from a file."):argname("'NAME: VALUE'"):count("*"):init({})
     command:option("--bearer", "Send this token (better: --bearer-file, or JFLASH_BEARER in the "
@@ -113,10 +125,39 @@ function M.credentials(command)
     command:option("--bearer-file", "Read the token from this file."):argname("FILE")
 end
 
+--- How registries are spoken to, beside credentials.
+function M.registry(command)
+    command:flag("--plain-http", "Speak to the registry without TLS.")
+    command:option("--verify-key", "Take from a registry only what is signed by this public key, as cosign "
+        .. "does it (default: the board's verify_key)."):argname("FILE")
+    command:flag("--offline", "Ask no registry: take what is in the cache, by digest, lock file, or "
+        .. "as the tag was when it was last asked for.")
+end
+
+--- Which cache: the board's, or the one that is named.
+function M.cache(command)
+    M.board(command)
+    command:option("--cache-dir", "This cache (default: the board's cache_dir, else "
+        .. "$XDG_CACHE_HOME/jflash, else ~/.cache/jflash)."):argname("DIR")
+end
+
+-- Without a board of one's own there is nothing to say about the cache.
+local NO_BOARD = { cache_limit = 20 << 30, retries = 3 }
+
+--- The board that is named, or a stand-in with the defaults; with the cache that the
+--- options say.
+---@param values table
+---@return table board
+function M.cache_place(values)
+    local named = values.board or values.config or #values.set > 0
+    local board = named and require("jflash.cli.board").choose(values) or NO_BOARD
+    return setmetatable({ cache_dir = values.cache_dir }, { __index = board })
+end
+
 --- The digest that the image must have.
 function M.checksum(command)
     command:option("--os-image-checksum", "The SHA-256 that IMAGE must have, as it is delivered.")
-        :argname("HEX"):convert(sha256)
+        :argname("HEX"):convert(of("--os-image-checksum", sha256))
     command:option("--os-image-checksum-file", "Read it from this file: its first word, as "
         .. "sha256sum writes it."):argname("FILE")
 end
@@ -137,10 +178,12 @@ end
 --- What every command takes that boots the flasher, in the order of help.
 function M.boot(command)
     M.boot_files(command)
-    command:option("--force-flash-bundle", "Another bundle (a folder) for this run.")
-        :argname("DIR")
+    command:option("--force-flash-bundle", "Another bundle for this run: a folder, or a registry's "
+        .. "reference (oci://HOST/NAME:TAG)."):argname("REF")
+    M.trust(command)
+    M.registry(command)
     command:option("--retries", "Tries after the first, for what can pass by itself (default: the "
-        .. "board's, 3)."):argname("N"):convert(whole_number)
+        .. "board's, 3)."):argname("N"):convert(of("--retries", whole_number))
     command:flag("--allow-bundle-recipe", "Run the recipe.lua that a bundle brings: it is code on this "
         .. "host.")
     command:flag("--power-off", "Switch the power off when done, also after a failure (default).")
@@ -165,6 +208,10 @@ function M.of_run(values, board)
         initram = values.initram,
         dtb = values.dtb,
         bundle = values.force_flash_bundle,
+        fetch = { headers = {}, cacert = values.cacert or board.cacert, insecure = values.insecure_tls },
+        plain_http = values.plain_http,
+        offline = values.offline,
+        verify_key = values.verify_key,
         allow_bundle_recipe = values.allow_bundle_recipe or board.allow_bundle_recipe,
         retries = values.retries or board.retries,
         power_off = not values.no_power_off,
@@ -176,7 +223,7 @@ end
 
 --- Everything that `flash` takes; `run` takes the same behind its script.
 function M.flash(command)
-    command:argument("image", "The image: a file, a URL (http, https), or - for standard input; "
+    command:argument("image", "The image: a file, a URL (http, https, oci), or - for standard input; "
         .. "raw, xz, gzip, zstd, bzip2 or lz4, told apart by content."):argname("IMAGE"):args("?")
     M.board(command)
     command:option("-t --part", "Write FILE to a partition, by its label, or to a target of the "
@@ -185,6 +232,8 @@ function M.flash(command)
     command:option("--target", "Which storage: a name from the manifest's targets."):argname("NAME")
     M.checksum(command)
     M.credentials(command)
+    command:option("--file-pattern", "Of an image in a registry: which file of it, by its name, as *.img.xz "
+        .. "(needed when there are several)."):argname("GLOB")
     command:flag("--dut-fetch", "Let the board fetch the image from its URL by itself; it is hashed "
         .. "there on its way.")
     command:flag("--force-exporter-http", "This host fetches and serves the image: what it does "
@@ -198,7 +247,7 @@ function M.flash(command)
         .. "on this host."):argname("V")
     command:option("--fls-binary-url", "Another fls program for the board: a URL, or a file."):argname("URL")
     command:option("--fls-sha256", "The SHA-256 that the fls program must have; needed for a URL.")
-        :argname("HEX"):convert(sha256)
+        :argname("HEX"):convert(of("--fls-sha256", sha256))
     command:flag("--preflash", "Run the bundle's preflash commands for partitions too: they wipe "
         .. "partition tables.")
     command:flag("--no-verify", "Do not read back; the result is then 'written, not verified'.")

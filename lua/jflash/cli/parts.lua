@@ -42,11 +42,8 @@ end
 ---@param board table
 ---@param report jflash.Report
 function M.tell(board, report)
-    local line = board.name .. ": " .. report:result()
-    if log.is_json() then
-        log.event(line, report:fields())
-    else
-        log.record(line, report:fields())
+    log.result(board.name .. ": " .. report:result(), report:fields())
+    if not log.is_json() then
         log.raw(report:summary(board.name))
     end
 end

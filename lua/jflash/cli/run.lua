@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 
+local errors = require("jflash.errors")
 local options = require("jflash.cli.options")
 local recipes = require("jflash.recipe")
 local scripts = require("jflash.scripts")
@@ -42,6 +43,11 @@ function M.run(values)
     -- What stood before run is for the script too.
     local before = options.given_before(values)
     values.args = table.move(values.args, 1, #values.args, #before + 1, before)
+    if values.script:find("^%-") then
+        errors.raise({ class = "config", code = "usage",
+            message = ("%s stands where the script's name belongs"):format(values.script),
+            hint = "the script comes first, its options behind it: jflash run SCRIPT " .. values.script })
+    end
     local chunk = scripts.load(values.script)
     arg = table.move(values.args, 1, #values.args, 1, { [0] = values.script }) -- luacheck: globals arg
     local result = chunk(table.unpack(values.args))

@@ -34,7 +34,9 @@ local ERROR_BYTES = 2000
 ---@class jflash.dut.Console
 ---@field name string
 ---@field is_lost boolean  it hung up: it must be opened again
-local Console = {}
+local Console = {
+    BANNER = BANNER, -- for those who must tell a reset's banner from one that a command printed
+}
 Console.__index = Console
 
 ---@param config table the board's `console` section
@@ -125,6 +127,11 @@ function Console:fail(fields)
     fields.console = self:last_lines()
     self.is_lost = self.is_lost or fields.code == "closed"
     return errors.raise(fields)
+end
+
+--- Raises that the board reset.
+function Console:fail_reset()
+    return self:fail({ code = meanings[BANNER].code, message = self.name .. ": " .. meanings[BANNER].text })
 end
 
 local function raise_failed_pattern(self, patterns, match)

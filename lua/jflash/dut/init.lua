@@ -65,6 +65,10 @@ local function take_power(self)
             self.power:off()
             log.info("power off")
         end)
+    else
+        self.power_off_due = self.scope:defer("tell of the power", function()
+            log.info("the power stays on (--no-power-off)")
+        end)
     end
 end
 

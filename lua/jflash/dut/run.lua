@@ -8,6 +8,7 @@ local errors = require("jflash.errors")
 local log = require("jflash.log")
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
+local xdg = require("jflash.xdg")
 
 local M = {}
 
@@ -20,29 +21,10 @@ M.EVENTS = "events.jsonl"
 local Run = {}
 Run.__index = Run
 
-local function state_dir()
-    local state = sys.getenv("XDG_STATE_HOME")
-    if state and state:sub(1, 1) == "/" then
-        return state .. "/jflash"
-    end
-    local home = sys.getenv("HOME")
-    if home and home:sub(1, 1) == "/" then
-        return home .. "/.local/state/jflash"
-    end
-    return errors.raise({
-        class = "host",
-        message = "no place for the run's folder: neither XDG_STATE_HOME nor HOME is set",
-        hint = "name one with --run-dir",
-    })
-end
-
---- Where jflash keeps what it must remember, as a folder that exists.
-M.state_dir = state_dir
-
 --- Where runs' folders are by default; it need not exist.
 ---@return string
 function M.folder()
-    return state_dir() .. "/runs"
+    return xdg.need("state", "the run's folder", "name one with --run-dir") .. "/runs"
 end
 
 local function new_path(board_name)

@@ -15,6 +15,7 @@
 local board_schema = require("jflash.board_schema")
 local nearest = require("jflash.nearest")
 local schema = require("jflash.schema")
+local text = require("jflash.exporter.types").text
 
 local M = {}
 
@@ -44,16 +45,6 @@ local function to(key, options)
         type[name] = value
     end
     return type
-end
-
-local function text(options)
-    options = options or {}
-    options.nullable = not options.required
-    return schema.string(options)
-end
-
-local function number(options)
-    return schema.number(options or {})
 end
 
 ------------------------------------------------------------------------------
@@ -115,8 +106,8 @@ local NVIDIA = {
     part = "console",
     config = schema.record({
         demuxer_path = text(), device = text(), target = text(), chip = text(),
-        baudrate = schema.integer(), cps = number({ nullable = true }),
-        timeout = number(), poll_interval = number(),
+        baudrate = schema.integer(), cps = schema.number({ nullable = true }),
+        timeout = schema.number(), poll_interval = schema.number(),
     }),
     instead = function()
         return "run the demultiplexer beside and name its pty: --set console.device=/dev/pts/N"
@@ -170,7 +161,7 @@ M.known = {
     [PREFIX .. "composite.driver.Composite"] = { part = "composite", config = schema.record({}) },
     [PREFIX .. "tftp.driver.Tftp"] = server("tftp"),
     [PREFIX .. "http.driver.HttpServer"] = server("http", {
-        timeout = number({ unused = "timeouts.write_stall_s bounds a transfer that stands still" }),
+        timeout = schema.number({ unused = "timeouts.write_stall_s bounds a transfer that stands still" }),
     }),
     [PREFIX .. "uboot.driver.UbootConsole"] = UBOOT,
 }

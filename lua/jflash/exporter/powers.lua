@@ -5,22 +5,11 @@
 -- so their keys are checked, their secrets kept, and commands suggested in their place.
 
 local schema = require("jflash.schema")
+local types = require("jflash.exporter.types")
+
+local text, secret = types.text, types.secret
 
 local PREFIX = "jumpstarter_driver_"
-
-local function text(options)
-    options = options or {}
-    options.nullable = not options.required
-    return schema.string(options)
-end
-
-local function number(options)
-    return schema.number(options or {})
-end
-
-local function secret()
-    return schema.string({ nullable = true, secret = true })
-end
 
 -- A command's argument, as a shell reads it.
 local function quote(value)
@@ -51,7 +40,7 @@ local SNMP = {
     part = "power",
     config = schema.record({
         host = text({ required = true }), user = text({ required = true }), plug = schema.integer({ required = true }),
-        port = schema.integer({ min = 1, max = 65535 }), oid = text(), timeout = number(),
+        port = schema.integer({ min = 1, max = 65535 }), oid = text(), timeout = schema.number(),
         auth_protocol = schema.enum({ "NONE", "MD5", "SHA" }), auth_key = secret(),
         priv_protocol = schema.enum({ "NONE", "DES", "AES" }), priv_key = secret(),
     }),
@@ -97,7 +86,7 @@ local TASMOTA = {
     part = "power",
     config = schema.record({
         client_id = text(), transport = schema.enum({ "tcp", "websockets", "unix" }),
-        timeout = number({ nullable = true }), host = text({ required = true }),
+        timeout = schema.number({ nullable = true }), host = text({ required = true }),
         port = schema.integer({ min = 1, max = 65535 }), tls = schema.boolean(),
         username = text(), password = secret(),
         cmnd_topic = text({ required = true }), stat_topic = text({ required = true }),

@@ -6,6 +6,7 @@
 local errors = require("jflash.errors")
 local image = require("jflash.image")
 local sys = require("jflash.sys")
+local xdg = require("jflash.xdg")
 
 local M = {}
 
@@ -67,7 +68,7 @@ local function is_power_of_two(number)
 end
 
 local function absolute(path)
-    local home = sys.getenv("HOME")
+    local home = xdg.home()
     if path and home and path:sub(1, 2) == "~/" then
         return home .. path:sub(2)
     elseif not path or path:sub(1, 1) == "/" then
@@ -88,15 +89,11 @@ end
 
 -- The folder in which a machine's own disks lie.
 local function storage_dir(id)
-    local state = sys.getenv("XDG_STATE_HOME")
-    if not state or state:sub(1, 1) ~= "/" then
-        local home = sys.getenv("HOME")
-        if not home then
-            fail_config('neither "drive" nor $HOME is set', "--set power.drive=PATH")
-        end
-        state = home .. "/.local/state"
+    local state = xdg.folder("state")
+    if not state then
+        fail_config('neither "drive" nor $HOME is set', "--set power.drive=PATH")
     end
-    return ("%s/jflash/boards/%s"):format(state, id)
+    return ("%s/boards/%s"):format(state, id)
 end
 
 local function default_dir(id)

@@ -8,9 +8,9 @@
 -- bundle's folder can be required, behind all others: they replace none of jflash's.
 
 local bundles = require("jflash.bundle")
-local config = require("jflash.config")
 local errors = require("jflash.errors")
 local log = require("jflash.log")
+local oci_settings = require("jflash.oci.settings")
 local recipes = require("jflash.recipe")
 local scripts = require("jflash.scripts")
 local sys = require("jflash.sys")
@@ -58,12 +58,21 @@ local function load_bundled(bundle)
     return recipe
 end
 
+-- One in a registry is looked into only when its recipe may run; it is held for as long
+-- as its modules can be required.
+local function pulled_with_recipe(place, board, options)
+    local bundle = bundles.open_at(place, { manifest = board.manifest, board = board,
+        oci = oci_settings.settle(options.fetch or {}, options, board) })
+    if has(bundle.root, FILE) then
+        return bundle
+    end
+    bundle:close()
+    return nil
+end
+
 -- The bundle's folder, when it has a recipe. What is wrong with the bundle is said by
 -- the step that opens it.
 local function folder_with_recipe(place)
-    if not place or config.is_reference(place) then
-        return nil
-    end
     local ok, folder = pcall(bundles.find, place)
     return ok and has(folder, FILE) and folder or nil
 end
@@ -75,7 +84,12 @@ end
 ---@return jflash.Recipe
 function M.choose(own, board, options)
     own = own or board.recipe and scripts.load_recipe(board.recipe)
-    local folder = folder_with_recipe(options.bundle or board.bundle)
+    local place = options.bundle or board.bundle
+    if place and bundles.is_remote(place) then
+        local bundle = not own and options.allow_bundle_recipe and pulled_with_recipe(place, board, options)
+        return own or bundle and load_bundled(bundle) or require("jflash.recipe.flash")
+    end
+    local folder = place and folder_with_recipe(place)
     if folder and not own and options.allow_bundle_recipe then
         return load_bundled(bundles.open(folder, { manifest = board.manifest }))
     elseif folder then

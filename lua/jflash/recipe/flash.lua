@@ -9,6 +9,7 @@ local bundles = require("jflash.bundle")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local log = require("jflash.log")
+local oci_settings = require("jflash.oci.settings")
 local pieces = require("jflash.pieces")
 local read_back = require("jflash.write.read_back")
 local recipes = require("jflash.recipe")
@@ -43,7 +44,11 @@ local function open_bundle(dut)
             hint = "set bundle in the board's configuration, or give --force-flash-bundle",
         })
     end
-    return bundles.open(bundles.find(place), { manifest = dut.board.manifest })
+    return dut.scope:own(bundles.open_at(place, {
+        manifest = dut.board.manifest,
+        board = dut.board,
+        oci = oci_settings.settle(dut.options.fetch or {}, dut.options, dut.board),
+    }), "let go of the bundle")
 end
 
 --- Opens the bundle and settles what of it is used: every name is known to be good

@@ -12,7 +12,7 @@ local M = {}
 ---@class jflash.Report
 ---@field steps jflash.report.Step[]
 ---@field pieces jflash.Piece[]  what is written or read, with what was done of it
----@field bundle table|nil  {path, name, variant, sha256}
+---@field bundle table|nil  {path, name, variant, sha256, reference, digest}: the last two of one that was pulled
 ---@field writes boolean  whether the run is there to write
 ---@field power "untouched"|"on"|"off"|"unknown"  as the run leaves it
 local Report = {}
@@ -176,6 +176,8 @@ local function piece_fields(piece)
     local proof, saved = piece.proof or {}, piece.saved or {}
     return {
         image = piece.image,
+        reference = piece.reference,
+        digest = piece.digest,
         format = proof.format or saved.format,
         target = piece.target_name,
         label = piece.label,

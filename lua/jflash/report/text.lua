@@ -45,6 +45,7 @@ local function add_bundle(page, bundle)
         return
     end
     page:field("bundle", ("%s in %s"):format(bundle.name, bundle.path))
+    page:field("", bundle.reference and ("%s, %s"):format(bundle.reference, bundle.digest))
     page:field("", bundle.variant and "variant " .. bundle.variant)
     page:field("", digest(bundle.sha256))
 end

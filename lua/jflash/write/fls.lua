@@ -31,7 +31,7 @@ local ENDINGS = { xz = "xz", gz = "gzip", bz = "?", bz2 = "?", zst = "?", zstd =
 local DIRECT_BYTES = 4096
 
 local SCRIPT = [[
-sh -c 'echo $$ >position; exec "$@"' sh %s from-url -i 1.0 -n %s%s%s %s >fls.out 2>&1
+%ssh -c 'echo $$ >position; exec "$@"' sh %s from-url -i 1.0 -n %s%s%s %s >fls.out 2>&1
 echo $? >write.status
 tail -c 1200 fls.out >fls.err
 grep -m 1 'panicked at' fls.out >panic.err
@@ -68,6 +68,9 @@ end
 -- What fls would make of a URL must be what is there, and a digest that was asked
 -- for must be one that somebody can compare.
 local function check_lent(source)
+    if source.is_registry then
+        return -- there it goes by content
+    end
     local taken_for = ENDINGS[source.url:match("%.(%w+)$")] or "raw"
     if taken_for ~= source:format() then
         refuse(("%s is %s by its content, and fls goes by a URL's ending"):format(
@@ -109,9 +112,15 @@ local function deliver(dut, piece)
     return source:deliver(dut, piece.key .. (suffix or ".raw"), suffix == nil)
 end
 
-local function tls_arguments(delivery)
+local function fetch_arguments(delivery)
     return (delivery.insecure and "-k " or "")
         .. (delivery.cacert and "--cacert " .. delivery.cacert .. " " or "")
+        .. (delivery.pattern and "--file-pattern " .. shells.quote(delivery.pattern) .. " " or "")
+end
+
+-- Credentials go by its environment: not by its arguments, which all can see.
+local function login_command(delivery)
+    return delivery.login and (". %s\n"):format(delivery.login) or ""
 end
 
 -- Nothing may be written behind the image's end.
@@ -146,7 +155,7 @@ function M.write(dut, piece)
     end
     local source, bytes = piece.source, piece.source:decoded_bytes()
     local delivery <close> = deliver(dut, piece)
-    local body = SCRIPT:format(PLACE, tls_arguments(delivery), direct_argument(bytes),
+    local body = SCRIPT:format(login_command(delivery), PLACE, fetch_arguments(delivery), direct_argument(bytes),
         shells.quote(delivery.url), piece.target.device)
     local worker <close> = workers.start(dut, body, {
         what = "write", total_bytes = bytes, stall_s = dut.board.timeouts.write_stall_s,

@@ -63,8 +63,8 @@ describe("the command line", function()
         { { "flash", "-t", "boot:" }, "expected PART:FILE" },
         { { "flash", "-t", "a:x", "-t", "b:y", "--os-image-checksum", ("0"):rep(64) }, "is for one image" },
         { { "flash", "x", "--bord", "y" }, "Did you mean '--board'?" },
-        { { "flash", "x", "--retries", "some" }, "'some' is not a whole number" },
-        { { "flash", "x", "--os-image-checksum", "12" }, "no SHA-256" },
+        { { "flash", "x", "--retries", "some" }, "--retries: 'some' is not a whole number" },
+        { { "flash", "x", "--os-image-checksum", "12" }, "--os-image-checksum: '12' is no SHA-256" },
         { { "flash", "x", "--board", "nosuch" }, "no board 'nosuch'" },
         { { "flash", "x", "--board", "qemu-arm64", "--set", "powr.x=1" }, "did you mean 'power'" },
         { { "--board", "nosuch", "flash", "x" }, "no board 'nosuch'" },
@@ -75,6 +75,7 @@ describe("the command line", function()
         { { "--board", "x", "boards" }, "jflash boards takes no --board" },
         { { "help", "nosuch" }, "no command 'nosuch'" },
         { { "run", "nosuch.lua" }, 'no script "nosuch.lua"' },
+        { { "run", "--quiet", "x.lua" }, "the script comes first" },
         { { "power", "sideways" }, "must be one of 'on', 'off'" },
     }
     for _, case in ipairs(mistakes) do
@@ -143,7 +144,7 @@ describe("jflash run", function()
     it("interrupts a loop that never waits", function()
         local process <close> = assert(sys.spawn({ PROGRAM, "run",
             script("io.write('ready'):flush() while true do end") }, { stdout = dir .. "/out" }))
-        for _ = 1, 500 do
+        for _ = 1, 2000 do
             if sys.read_file(dir .. "/out") == "ready" then
                 break
             end

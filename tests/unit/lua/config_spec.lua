@@ -2,6 +2,7 @@
 local config = require("jflash.config")
 local errors = require("jflash.errors")
 local json = require("jflash.json")
+local references = require("jflash.oci.reference")
 local sys = require("jflash.sys")
 
 local SMALL = "boards: {%s: {description: %s, console: {device: /dev/null}}}\n"
@@ -103,7 +104,7 @@ describe("jflash.config", function()
             { "x.d", false },
         }
         for _, case in ipairs(cases) do
-            assert.equal(case[2], config.is_reference(case[1]), case[1])
+            assert.equal(case[2], references.is_one(case[1]), case[1])
         end
     end)
 

@@ -185,7 +185,7 @@ describe("the scripted board's faults", function()
             function(board, con)
                 drive.to_prompt(board, con)
                 con:send("version\r")
-                local _, _, code = con:expect("never", { timeout_s = 5 })
+                local _, _, code = con:expect("never", { timeout_s = 20 })
                 assert.equal("closed", code)
                 assert.is_nil(io.open(board.console))
                 board:switch("cycle")
@@ -199,9 +199,9 @@ describe("the scripted board's faults", function()
             function(board, con)
                 drive.to_prompt(board, con)
                 con:send("version\r")
-                con:expect("never", { timeout_s = 5 })
+                con:expect("never", { timeout_s = 20 })
                 local again
-                for _ = 1, 500 do
+                for _ = 1, 2000 do
                     again = console.open(board.console)
                     if again or not job.sleep(0.01) then
                         break
@@ -347,7 +347,7 @@ describe("the scripted board's disk", function()
         with_shell({ { kind = "hang_up", at = "write", offset = 500000 } }, { storage_bytes = MIB },
             ("x"):rep(MIB), function(board, con, url)
                 con:send(WRITE:format(url, "oflag=direct") .. "\r")
-                local _, _, code = con:expect("never", { timeout_s = 5 })
+                local _, _, code = con:expect("never", { timeout_s = 20 })
                 assert.equal("closed", code)
                 assert.equal("write", board:log("fault")[1].at)
             end)

@@ -8,7 +8,7 @@ end
 
 -- Waits up to ten seconds for `condition` to hold.
 local function eventually(condition)
-    local deadline = job.now() + 10
+    local deadline = job.now() + 20
     while job.now() < deadline do
         if condition() then
             return true
@@ -89,11 +89,11 @@ describe("jflash.sys", function()
         it("kills the whole group at the deadline and returns what was printed", function()
             local before = job.now()
             local result, message, code, partial =
-                sys.run({ "sh", "-c", "echo $$; sleep 100 & trap '' TERM; wait; wait; sleep 100" }, { timeout_s = 0.2 })
+                sys.run({ "sh", "-c", "echo $$; sleep 100 & trap '' TERM; wait; wait; sleep 100" }, { timeout_s = 1.5 })
             assert.is_nil(result)
             assert.equal("timeout", code)
-            assert.truthy(message:match("^sh: did not end within 0%.%d s and was killed$"))
-            assert.is_true(job.now() - before < 5)
+            assert.truthy(message:match("^sh: did not end within [%d.]+ s and was killed$"))
+            assert.is_true(job.now() - before < 15)
             local group = partial.stdout:match("%d+")
             -- Orphans stay zombies until init reaps them.
             assert.is_true(eventually(function()

@@ -8,8 +8,10 @@
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local log = require("jflash.log")
+local network = require("jflash.uboot.network")
 local paces = require("jflash.pace")
 local sys = require("jflash.sys")
+local words = require("jflash.uboot.words")
 
 local M = {}
 
@@ -23,22 +25,11 @@ local ECHO_QUIET_S = 0.4
 local PROMPT_S = 5
 -- Seconds that the prompt may come behind a command's last word.
 local PROMPT_BEHIND_S = 1
+-- Seconds that a command may take to its end once it has printed U-Boot's banner.
+local BEHIND_BANNER_S = 1
 
 local SILENCE_HINT = "has the board power, and is this its console? Check the cable, "
     .. "console.device and console.baudrate"
-
--- What a command that failed says; needed where the shell cannot tell its status.
-local COMPLAINTS = {
-    "Unknown command",
-    "Usage:",
-    "TFTP error",
-    "Retry count exceeded",
-    "Retry time exceeded",
-    "## Error",
-    "ERROR",
-    "Abort",
-    "Bad Linux",
-}
 
 ---@class jflash.UBoot
 local UBoot = {}
@@ -216,6 +207,29 @@ local function enter_framed(self, command)
     return ("re:(?m)^=%s\\.%d(| .*)$\\n"):format(self.nonce, self.sequence)
 end
 
+-- Waits for the end of a frame, without the failure patterns of the phase: its command
+-- may print a banner (version does). Only one that no end follows is a reset's. Returns
+-- the output that was seen, and the match when the end has come.
+local function await_end(self, pattern, timeout_s)
+    local seen = ""
+    local patterns = { pattern, self.console.BANNER }
+    local deadline = job.now() + timeout_s
+    repeat
+        local match, message, code = self.console:try_expect(patterns, { timeout_s = timeout_s, fail = {} })
+        if match and match.index == 1 then
+            return seen .. match.before, match
+        elseif match then
+            seen = seen .. match.before .. match.text
+            timeout_s = BEHIND_BANNER_S
+        elseif seen ~= "" then
+            self.console:fail_reset()
+        else
+            return nil, nil, message, code
+        end
+    until job.now() >= deadline + BEHIND_BANNER_S
+    return self.console:fail_reset()
+end
+
 --- As UBoot:frame, but a time-out is an answer: nil, message, "timeout".
 ---@param command string
 ---@param options {timeout_s: number|nil, tick: fun()|nil, tick_s: number|nil}|nil
@@ -223,12 +237,12 @@ function UBoot:try_frame(command, options)
     options = options or {}
     local pattern = enter_framed(self, command)
     local deadline = job.now() + (options.timeout_s or self.config.command_timeout_s)
-    local match
+    local output, match
     repeat
         local left = math.max(deadline - job.now(), 0)
         local message, code
         local slice = options.tick and math.min(options.tick_s or 0.5, left) or left
-        match, message, code = self.console:try_expect(pattern, { timeout_s = slice })
+        output, match, message, code = await_end(self, pattern, slice)
         if not match and job.now() >= deadline then
             return nil, message, code
         end
@@ -237,8 +251,7 @@ function UBoot:try_frame(command, options)
         end
     until match
     self:await_prompt()
-    local output = match.before:gsub("^[^\n]*\n", "", 1)
-    return output, math.tointeger(tonumber(match.captures[1]))
+    return (output:gsub("^[^\n]*\n", "", 1)), math.tointeger(tonumber(match.captures[1]))
 end
 
 --- Runs a command and returns its output and its status; nil for a status that
@@ -259,29 +272,8 @@ end
 
 --- The words in a command's output that say that it failed, or nil.
 function UBoot.complaint(_, output)
-    for _, text in ipairs(COMPLAINTS) do
-        if output:find(text, 1, true) then
-            return text
-        end
-    end
+    return words.complaint(output)
 end
-
---- The words of a command's output that say best why it failed.
----@param output string
----@return string
----@return string|nil before  the line before, which may say more
-local function reason(output)
-    local last, before
-    for line in output:gmatch("[^\n]*%S[^\n]*") do
-        last, before = line, last
-        if UBoot:complaint(line) then
-            break
-        end
-    end
-    return last or "no output", before
-end
-
-M.reason = reason
 
 --- Runs a command and raises, class board, when it failed.
 ---@param command string
@@ -296,8 +288,8 @@ function UBoot:run(command, options)
             code = "status",
             at = "uboot",
             retry = options.retry,
-            message = ("U-Boot: %s: %s"):format(command, (reason(output))),
-            hint = hint_of(options),
+            message = ("U-Boot: %s: %s"):format(command, (words.reason(output))),
+            hint = words.advice(output) or hint_of(options),
         })
     end
     return output
@@ -323,52 +315,11 @@ function UBoot:getenv(name)
     return value ~= "" and value or nil
 end
 
-local function dhcp(self)
-    local hint = "is the cable in, and is there a DHCP server? network.method: static needs none"
-    self:run("setenv autoload no")
-    local config = self.config
-    for attempt = 1, config.dhcp_tries do
-        local output, status = self:try_frame(config.dhcp_command, {
-            timeout_s = config.dhcp_timeout_s })
-        if output and (output:find("DHCP client bound", 1, true) or status == 0) then
-            return
-        end
-        if not output then
-            self:abort()
-        end
-        log.warn("dhcp failed (try %d): %s", attempt, output and reason(output) or status)
-    end
-    self.console:fail({
-        code = "network", message = ("U-Boot got no address by DHCP in %d tries"):format(config.dhcp_tries),
-        hint = hint,
-    })
-end
-
-local function static(self, network)
-    self:setenv("ipaddr", network.ipaddr)
-    self:setenv("netmask", network.netmask)
-    if network.gateway then
-        self:setenv("gatewayip", network.gateway)
-    end
-end
-
 --- Gives the board an address and returns what it has.
----@param network table the board's `network` section
+---@param settings table the board's `network` section
 ---@return {ipaddr: string, netmask: string|nil, gateway: string|nil}
-function UBoot:network(network)
-    if network.ethact then
-        self:setenv("ethact", network.ethact)
-    end
-    if network.method == "static" then
-        static(self, network)
-    elseif network.method == "dhcp" then
-        dhcp(self)
-    end
-    return {
-        ipaddr = self:getenv("ipaddr"),
-        netmask = self:getenv("netmask"),
-        gateway = self:getenv("gatewayip"),
-    }
+function UBoot:network(settings)
+    return network.configure(self, settings)
 end
 
 --- Loads a file by TFTP and proves that as many bytes arrived as it has.
