@@ -27,7 +27,8 @@ local ENVIRONMENT = {
 local FILES = {
     { "jflash.yaml, ~/.config/jflash/jflash.yaml, /etc/jflash/jflash.yaml",
         "The boards. All that exist are read; the first that names a board wins." },
-    { "~/.local/state/jflash/runs/", "A folder for each run: the console's transcript and the log." },
+    { "~/.local/state/jflash/runs/", "A folder for each run: the console's transcript, the log and the result." },
+    { "~/.cache/jflash/", "What was fetched." },
     { "/run/lock/jflash/", "One lock for each board in use." },
 }
 
