@@ -10,7 +10,7 @@ file(GLOB_RECURSE STOCK_FILES CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
 list(SORT STOCK_FILES)
 # What every start reads, apart from what may never be needed.
 file(GLOB STOCK_START CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} lua/jflash/cli/*.lua)
-list(APPEND STOCK_START lua/jflash/credentials.lua lua/jflash/errors.lua lua/jflash/log.lua
+list(APPEND STOCK_START lua/jflash/environment.lua lua/jflash/errors.lua lua/jflash/log.lua
     lua/jflash/nearest.lua lua/jflash/recipe/init.lua lua/jflash/scripts.lua)
 set(lines "start\tvendor/argparse.lua\t${ARGPARSE_LUA}\n")
 set(paths "")

@@ -4,6 +4,7 @@
 -- a token. Everything is checked before a run begins, and every secret is known to
 -- the log before the first line that could show it; no message repeats a value.
 
+local environment = require("jflash.environment")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local sys = require("jflash.sys")
@@ -22,9 +23,6 @@ local OWN = {
     ["transfer-encoding"] = true,
 }
 
--- Taken from the environment when the program starts.
-local from_environment = {}
-
 ---How images are fetched. `dut.options.fetch` has it, whoever fetches: this host,
 ---or the board itself.
 ---@class jflash.FetchSettings
@@ -35,14 +33,6 @@ local from_environment = {}
 
 local function refuse(message, hint)
     errors.raise({ class = "config", code = "usage", message = message, hint = hint })
-end
-
---- Takes the secrets out of the environment, so that no child process inherits them.
-function M.take_environment()
-    from_environment.bearer = sys.take_env(BEARER_VARIABLE) or from_environment.bearer
-    if from_environment.bearer then
-        job.secret(from_environment.bearer)
-    end
 end
 
 -- A scheme's name ("Bearer") before a secret is none itself.
@@ -135,7 +125,7 @@ local function find_bearer(values)
         end
         return lines[1] or "", "--bearer-file " .. values.bearer_file
     end
-    return from_environment.bearer, BEARER_VARIABLE
+    return environment.get(BEARER_VARIABLE), BEARER_VARIABLE
 end
 
 local function settle_bearer(values)

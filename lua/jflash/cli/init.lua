@@ -4,11 +4,10 @@
 -- and an exit status.
 
 local argparse = require("argparse")
-local credentials = require("jflash.credentials")
+local environment = require("jflash.environment")
 local errors = require("jflash.errors")
 local groups = require("jflash.cli.groups")
 local log = require("jflash.log")
-local oci_credentials = require("jflash.oci.credentials")
 local options = require("jflash.cli.options")
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
@@ -206,8 +205,7 @@ local function parse(args)
 end
 
 local function run(args)
-    credentials.take_environment()
-    oci_credentials.take_environment()
+    environment.take()
     local values = parse(args)
     log.configure({ format = values.log_format, quiet = values.quiet })
     return M.command(values.command).run(values) or 0

@@ -3,6 +3,7 @@
 -- Which credentials a registry is shown: the first place that has some for the
 -- repository decides. No message holds a secret, and each is known to the log.
 
+local environment = require("jflash.environment")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local registry = require("jflash.registry")
@@ -13,27 +14,14 @@ local M = {}
 local USER, PASSWORD = "OCI_USERNAME", "OCI_PASSWORD"
 local FILE_LIMIT = 1 << 20
 
--- Taken from the environment when the program starts.
-local from_environment = {}
-
 ---@class jflash.OciCredentials
 ---@field user string|nil
 ---@field password string|nil
 ---@field identity_token string|nil
 ---@field source string  for people
 
---- Takes the secrets out of the environment, so that no child process inherits them.
-function M.take_environment()
-    for _, name in ipairs({ USER, PASSWORD }) do
-        from_environment[name] = sys.take_env(name) or from_environment[name]
-    end
-    if from_environment[PASSWORD] then
-        job.secret(from_environment[PASSWORD])
-    end
-end
-
-local function environment()
-    local user, password = from_environment[USER], from_environment[PASSWORD]
+local function from_environment()
+    local user, password = environment.get(USER), environment.get(PASSWORD)
     if (user or "") == "" and (password or "") == "" then
         return nil
     elseif (user or "") == "" or (password or "") == "" then
@@ -111,7 +99,7 @@ end
 ---@return jflash.OciCredentials|nil
 function M.find(reference, explicit)
     local given = explicit and { user = explicit.user, password = explicit.password, source = "the caller" }
-        or environment()
+        or from_environment()
     if given then
         keep_secret(given)
         return given
