@@ -21,8 +21,10 @@ local M = {}
 local CTRL_C = "\3"
 -- Long enough for what a person may want to wait for.
 local COMMAND_S = 3600
--- How much of the console's last text may be its prompt.
-local PROMPT_BYTES = 200
+-- How much of the console's last text is looked through for its prompt.
+local PROMPT_BYTES = 600
+-- A message of the kernel, which may come behind a prompt at any time.
+local KERNEL_LINE = "%[ *%d+%.%d+%] [^\n]*\n?"
 
 ---@class jflash.Session
 ---@field before string|nil  what came before the last match of expect
@@ -84,7 +86,7 @@ end
 -- Whether the shell waits for a line of which nothing was typed yet.
 local function is_at_prompt(dut)
     local prompt = dut.shell.login_config.prompt:gsub("%s+$", "")
-    local tail = dut.console:tail(PROMPT_BYTES):gsub("%s+$", "")
+    local tail = dut.console:tail(PROMPT_BYTES):gsub(KERNEL_LINE, ""):gsub("%s+$", "")
     return prompt:sub(1, 3) ~= "re:" and prompt ~= "" and tail:sub(-#prompt) == prompt
 end
 

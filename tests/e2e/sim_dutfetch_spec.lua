@@ -246,7 +246,7 @@ describe("--dut-fetch", function()
     it("is for URLs, and not for what this host fetches", function()
         local bench <close> = support.bench(CURL)
         local path = bench:image("disk.img")
-        bench:assert_result(flash(bench, path), { status = 2, message = "is no http or https URL", cycles = 0 })
+        bench:assert_result(flash(bench, path), { status = 2, message = "is no http, https or oci URL", cycles = 0 })
         bench:assert_result(flash(bench, server.url .. "/x", { "--force-exporter-http" }),
             { status = 2, message = "exclude each other", cycles = 0 })
         bench:assert_result(flash(bench, server.url .. "/a b"), { status = 2, message = "no spaces", cycles = 0 })

@@ -223,6 +223,12 @@ describe("jflash busybox-shell on a terminal", function()
         terminal:type("to the program\n")
         terminal:see("got: to the program")
         terminal:see("stty cols 70 rows 21")
+        terminal:see("~ # ")
+        -- What the kernel says behind the prompt does not hide it.
+        bench.board:set_fault({ kind = "noise", at = "now", text = "[    2.291222] eth0: link becomes ready\r\n" })
+        terminal:see("becomes ready")
+        terminal:resize(75, 23)
+        terminal:see("stty cols 75 rows 23")
         leave(bench, terminal)
     end)
 
