@@ -63,14 +63,18 @@ static enum jf_code prepare(struct jf_registry *registry, const struct jf_cancel
     return code;
 }
 
-// Takes the challenge of a refusal in; true when another try shows something new.
-static bool learn(struct jf_registry *registry, const struct shown *shown,
-                  const struct jf_http_outcome *outcome) {
+// Takes the challenge of a refusal in; *ret_news when another try shows something
+// new. Another thread may hold the lock for as long as a token server is silent.
+static enum jf_code learn(struct jf_registry *registry, const struct shown *shown,
+                          const struct jf_cancel *cancel, const struct jf_http_outcome *outcome,
+                          bool *ret_news, struct jf_error *err) {
     struct jf_challenges challenges;
     if (outcome->status != 401 || !jf_challenges_parse(outcome->challenge, &challenges))
-        return false;
+        return JF_OK;
     bool news = false;
-    pthread_mutex_lock(&registry->lock);
+    enum jf_code code = jf_registry_lock(registry, cancel, err);
+    if (code != JF_OK)
+        return code;
     if (challenges.bearer) {
         // A token that another thread has renewed meanwhile is kept; one that was
         // fetched for this very request is refused for good.
@@ -84,7 +88,8 @@ static bool learn(struct jf_registry *registry, const struct shown *shown,
         news = true;
     }
     pthread_mutex_unlock(&registry->lock);
-    return news;
+    *ret_news = news;
+    return JF_OK;
 }
 
 static enum jf_code get_once(struct jf_registry *registry, const struct jf_http_request *request,
@@ -120,7 +125,13 @@ enum jf_code jf_registry_get(struct jf_registry *registry, const struct jf_http_
         struct shown shown;
         *ret_outcome = (struct jf_http_outcome){.retry_after_s = -1};
         code = get_once(registry, request, taker, cancel, &shown, ret_outcome, err);
-        again = code == JF_PROTOCOL && learn(registry, &shown, ret_outcome);
+        again = false;
+        struct jf_error cancelled;
+        if (code == JF_PROTOCOL &&
+            learn(registry, &shown, cancel, ret_outcome, &again, &cancelled) != JF_OK) {
+            *err = cancelled;
+            code = cancelled.code;
+        }
         free(shown.token);
     }
     return code;
