@@ -4,6 +4,7 @@
 -- mean is in docs/configuration.md.
 
 local manifest = require("jflash.manifest")
+local power = require("jflash.power")
 local schema = require("jflash.schema")
 
 local function is_ipv4(text)
@@ -85,10 +86,6 @@ local CONSOLE = schema.record({
     cps = schema.number({ nullable = true, min = 1 }),
     escape_key = schema.string({ default = "^]", check = check_escape }),
 }, { required = true })
-
-local POWER = schema.record({
-    type = schema.string({ default = "manual", filled = true }),
-}, { nullable = true, rest = schema.open() })
 
 local NETWORK = schema.record({
     method = schema.enum({ "dhcp", "static", "none" }, { default = "dhcp" }),
@@ -173,7 +170,7 @@ return schema.record({
     default_target = optional_text(),
     targets = schema.map(TARGET, { nullable = true, default = {} }),
     console = CONSOLE,
-    power = POWER,
+    power = power.schema({ nullable = true }),
     network = NETWORK,
     tftp = TFTP,
     http = HTTP,

@@ -12,7 +12,6 @@ local config_file = require("jflash.config_file")
 local errors = require("jflash.errors")
 local manifest = require("jflash.manifest")
 local meanings = require("jflash.meanings")
-local powers = require("jflash.power")
 local schema = require("jflash.schema")
 
 local M = {}
@@ -63,6 +62,7 @@ end
 local add_value
 
 local function add_fields(keys, positions, path, value, type)
+    type = value and schema.resolve(type, value) or type
     for _, name in ipairs(schema.names(type.fields)) do
         add_value(keys, positions, path .. name, value and value[name], type.fields[name])
     end
@@ -105,26 +105,6 @@ local function add_origins(keys, exporter)
     end
 end
 
--- What the power driver has to say, with the places of its keys.
-local function power_problems(board, value, positions)
-    if board.exporter and board.exporter.absent["power.type"] and positions["power.type"] ~= "--set" then
-        return {}
-    end
-    local prefix = (board.exporter or board.file) and "power" or ("boards.%s.power"):format(board.name)
-    local problems = {}
-    for _, problem in ipairs(powers.examine(value.power)) do
-        local key = problem.key and "power." .. problem.key or "power"
-        table.insert(problems, ("%s: %s: %s"):format(
-            positions[key] or positions["power"] or positions[""] or board.source,
-            problem.key and prefix .. "." .. problem.key or prefix, problem.text))
-    end
-    return problems
-end
-
-local function append(list, more)
-    table.move(more, 1, #more, #list + 1, list)
-end
-
 -- The problems of a raised config error, one a line; others go on.
 local function caught(failure)
     failure = errors.wrap(failure)
@@ -161,9 +141,6 @@ local function explain_board(board, set)
     add_fields(explained.keys, info.positions, "", value, board_schema)
     local power_type = value.power and value.power.type
     add_meanings(explained.keys, power_type)
-    if power_type then
-        append(explained.problems, power_problems(board, value, info.positions))
-    end
     if board.exporter then
         add_origins(explained.keys, board.exporter)
         explained.mapped = board.exporter.rows

@@ -35,7 +35,7 @@ local function read()
         local level, heading = line:match("^(##+) (.*)$")
         if level then
             top = level == "##" and heading or top
-            local power = heading:match("^`type: ([%w_]+)`")
+            local power = heading:match("^`type: ([%w_-]+)`")
             local name = power and "power " .. power or top
             found[name] = found[name] or {}
             rows = found[name]

@@ -46,6 +46,16 @@ local function make_value(type, key, text)
     return { kind = "scalar", line = 0, column = 0, where = WHERE, text = text, plain = type.kind ~= "string" }
 end
 
+-- The record with the keys of its variant, as far as the tree says which one it is.
+local function resolve(type, node)
+    local chosen = {}
+    for _, entry in ipairs(type.variant and node.entries or {}) do
+        chosen[entry.key] = entry.value.text
+    end
+    local by = type.variant and type.variant.by
+    return chosen[by] and schema.resolve(type, chosen) or type
+end
+
 local function child_type(type, part, key)
     if type.kind == "map" then
         return type.item
@@ -102,7 +112,7 @@ function M.apply(node, type, assignment)
         if part == "" then
             fail(key, "a part of the key is empty")
         end
-        type = child_type(type, part, key)
+        type = child_type(resolve(type, entry and entry.value or node), part, key)
         node = entry and enter(entry, key) or node
         entry = find_entry(node, part)
     end

@@ -90,6 +90,8 @@ end
 
 ---A map with the keys of `fields` and no others, unless there is a type `rest` for those.
 ---Option `shorthand`: the key that a scalar in the record's place stands for.
+---Option `variant` = { by, of }: its further keys depend on the value of its key `by`;
+---`of(value)` gives the record that has them, or nil and what is wrong with the value.
 function M.record(fields, options)
     return new("record", options, { fields = fields })
 end
@@ -166,7 +168,7 @@ end
 local read_node
 
 local function expect_kind(context, node, kind, path)
-    if node.kind == kind then
+    if node.kind == kind or node.is_empty then
         return true
     end
     problem(context, node, path, ("expected a %s, found %s"):format(kind, found(node)))
@@ -205,6 +207,17 @@ local function missing_field(context, record, type, path)
     return absent_value(context, record, type, path)
 end
 
+local function run_check(context, node, type, path, value)
+    local wrong, key = type.check(value)
+    if wrong then
+        local where = node
+        for _, entry in ipairs(key and node.entries or {}) do
+            where = entry.key == key and entry.value or where
+        end
+        problem(context, where, key and join(path, key) or path, wrong)
+    end
+end
+
 local readers = {}
 
 local function read_fields(context, node, type, path, value)
@@ -224,6 +237,44 @@ local function read_fields(context, node, type, path, value)
     return present
 end
 
+-- The record `type` with the keys of its variant `chosen`.
+local function with_variant(type, chosen)
+    local fields = {}
+    for _, some in ipairs({ chosen.fields, type.fields }) do
+        for name, field in pairs(some) do
+            fields[name] = field
+        end
+    end
+    return { kind = "record", fields = fields, rest = chosen.rest, check = chosen.check }
+end
+
+---A record's type with all keys that `value`, which was read as it, can have.
+---@param type table
+---@param value table
+---@return table type
+function M.resolve(type, value)
+    local chosen = type.variant and type.variant.of(value[type.variant.by])
+    return chosen and with_variant(type, chosen) or type
+end
+
+-- The same for a node that is being read: a problem when its variant is unknown.
+local function resolve_node(context, node, type, path)
+    local by = type.variant.by
+    local name, where = type.fields[by].default, node
+    for _, entry in ipairs(node.entries) do
+        if entry.key == by then
+            where = entry.value
+            name = where.kind == "scalar" and not scalar.is_null(where.text, where.plain) and where.text or name
+        end
+    end
+    local chosen, why = type.variant.of(name)
+    if chosen then
+        return with_variant(type, chosen)
+    end
+    problem(context, where, join(path, by), why)
+    return type
+end
+
 -- A scalar as the record that it is short for.
 local function spelt_out(node, key)
     local entry = { key = key, key_line = node.line, key_column = node.column, value = node }
@@ -240,12 +291,17 @@ function readers.record(context, node, type, path)
     if not expect_kind(context, node, "map", path) then
         return nil
     end
+    local before = #context.problems
+    local full = type.variant and resolve_node(context, node, type, path) or type
     local value = {}
-    local present = read_fields(context, node, type, path, value)
-    for _, name in ipairs(M.names(type.fields)) do
+    local present = read_fields(context, node, full, path, value)
+    for _, name in ipairs(M.names(full.fields)) do
         if not present[name] then
-            value[name] = missing_field(context, node, type.fields[name], join(path, name))
+            value[name] = missing_field(context, node, full.fields[name], join(path, name))
         end
+    end
+    if full ~= type and full.check and #context.problems == before then
+        run_check(context, node, full, path, value)
     end
     return value
 end
@@ -278,7 +334,9 @@ end
 local OPEN = { kind = "open" }
 
 function readers.open(context, node, _, path)
-    if node.kind == "scalar" then
+    if node.value ~= nil then
+        return copy(node.value)
+    elseif node.kind == "scalar" then
         if scalar.is_null(node.text, node.plain) then
             return nil
         end
@@ -298,17 +356,6 @@ local function read_scalar(context, node, type, path)
         return nil
     end
     return value
-end
-
-local function run_check(context, node, type, path, value)
-    local wrong, key = type.check(value)
-    if wrong then
-        local where = node
-        for _, entry in ipairs(key and node.entries or {}) do
-            where = entry.key == key and entry.value or where
-        end
-        problem(context, where, key and join(path, key) or path, wrong)
-    end
 end
 
 function read_node(context, node, type, path)
@@ -367,6 +414,30 @@ function M.raise(problems)
         return
     end
     errors.raise({ class = "config", code = "protocol", message = table.concat(shorten(problems), "\n") })
+end
+
+-- A plain Lua value as a node. `where` says whose it is.
+local function node_of(value, where)
+    local node = { where = where, line = 0, column = 0, value = value }
+    if type(value) ~= "table" then
+        node.kind, node.text = "scalar", tostring(math.tointeger(value) or value)
+        node.plain = type(value) ~= "string" or not scalar.is_null(value, true)
+        return node
+    end
+    node.kind, node.items, node.entries = value[1] ~= nil and "list" or "map", {}, {}
+    node.is_empty = next(value) == nil
+    for _, item in ipairs(value) do
+        table.insert(node.items, node_of(item, where))
+    end
+    for _, key in ipairs(node.kind == "map" and M.names(value) or {}) do
+        table.insert(node.entries, { key = key, key_line = 0, key_column = 0, value = node_of(value[key], where) })
+    end
+    return node
+end
+
+---As read, of plain Lua values: what the read gave, given again, gives the same.
+function M.read_value(value, type, options)
+    return M.read(node_of(value, options.name), type, options)
 end
 
 ---As examine, and raises a config error that holds all problems, one a line.

@@ -48,10 +48,15 @@ local function answer(text)
 end
 
 -- Help must not end the process from inside the parser: the job unwinds.
-local function add_help(command)
+-- `topics` is what a command has help of its own for.
+local function add_help(command, topics)
     command:add_help({
-        action = function()
-            answer(command:get_help() .. "\n")
+        args = topics and "?" or 0,
+        argname = topics and topics.argname or nil,
+        description = topics and topics.description or nil,
+        action = function(_, _, topic)
+            topic = type(topic) == "table" and topic[1] or nil
+            answer(topic and topics.text(topic) or command:get_help() .. "\n")
         end,
     })
 end
@@ -97,9 +102,10 @@ local function build(wanted)
         local name, summary = table.unpack(entry)
         local command = parser:command(name, summary):add_help(false)
         command:help_max_width(80)
-        add_help(command)
-        if wanted(name) then
-            M.command(name).define(command)
+        local module = wanted(name) and M.command(name)
+        add_help(command, module and module.topics)
+        if module then
+            module.define(command)
             groups.apply(command)
         end
     end

@@ -10,16 +10,28 @@ local sys = require("jflash.sys")
 
 local M = {}
 
+--- `jflash power --help DRIVER`
+M.topics = {
+    argname = "DRIVER",
+    description = "Show this, or the keys of a power driver.",
+    text = function(driver)
+        return require("jflash.cli.power_drivers").explain(driver)
+    end,
+}
+
 local EXAMPLES = [[
 Examples:
   jflash power on --board qemu-arm64
   jflash power cycle --off-time 5 --board qemu-arm64
   jflash power state --board qemu-arm64
-  jflash power read --board bench-3]]
+  jflash power read --board bench-3
+  jflash power --list
+  jflash power --help command]]
 
 function M.define(command)
     command:argument("action", "on, off, cycle, state, or read (volts, amperes, watts)")
-        :choices({ "on", "off", "cycle", "state", "read" })
+        :choices({ "on", "off", "cycle", "state", "read" }):args("?")
+    command:flag("--list", "List the power drivers; --help DRIVER explains the keys of one.")
     options.board(command)
     command:option("-w --off-time", "Seconds between off and on in a cycle (default: the board's).")
         :argname("S"):convert(tonumber)
@@ -62,6 +74,13 @@ end
 local READS = { state = true, read = true }
 
 function M.run(values)
+    if values.list then
+        sys.write(1, require("jflash.cli.power_drivers").list())
+        return 0
+    elseif not values.action then
+        errors.raise({ class = "config", code = "usage", message = "no action was named",
+            hint = "jflash power on, off, cycle, state or read; --list shows the power drivers" })
+    end
     local board = boards.choose(values)
     local power = powers.open(board.power, { name = board.name })
     local scope <close> = require("jflash.scope").new()

@@ -3,24 +3,28 @@
 -- Power by shell commands: whatever tool switches the outlet or the relay.
 
 local errors = require("jflash.errors")
+local schema = require("jflash.schema")
 local sys = require("jflash.sys")
 
 local M = {}
 
-M.keys = {
-    on = "shell command that switches the board on",
-    off = "shell command that switches the board off",
-    cycle = "shell command that switches it off and on again, instead of the two; "
-        .. "the seconds between are in $JFLASH_WAIT_S",
-    read = "shell command that prints what the board takes: volts=12.1 amps=0.4 watts=4.8, "
-        .. "or some of them",
-    state = "shell command that prints on or off",
-    timeout_s = "seconds that each command may take (30)",
-}
-M.types = { timeout_s = "number" }
-M.required = { "on", "off" }
+M.summary = "shell commands of one's own"
 
-local TIMEOUT_S = 30
+local function command_text(options)
+    options = options or { nullable = true }
+    options.filled = true
+    return schema.string(options)
+end
+
+M.schema = schema.record({
+    on = command_text({ required = true }),
+    off = command_text({ required = true }),
+    cycle = command_text(),
+    read = command_text(),
+    state = command_text(),
+    timeout_s = schema.duration({ default = 30.0 }),
+})
+
 local SHOWN_BYTES = 200
 
 ---@class jflash.power.Command
@@ -62,7 +66,7 @@ local function run(self, what, env)
     local command = self.config[what]
     env = env or {}
     env.JFLASH_BOARD = self.name
-    local timeout_s = self.config.timeout_s or TIMEOUT_S
+    local timeout_s = self.config.timeout_s
     local result, message, code = sys.run({ "/bin/sh", "-c", command }, {
         env = env,
         timeout_s = timeout_s,

@@ -5,11 +5,14 @@
 --     local power = require("jflash.power").open(board.power, { name = board.name })
 --     power:cycle(2, function() console:reopen() end)
 --
--- A driver is a module jflash.power.TYPE with `keys` (what its part of the
--- configuration may hold), `types`, `required` and `new(config, context)`. It has
--- the methods on and off, and where the device can: cycle, state, read. One whose
--- console comes and goes with the power sets `console_moves` and has prepare and
--- console_address. Drivers raise error objects (jflash.errors).
+-- A driver is a module jflash.power.TYPE (with _ for each - of the type) with
+-- `summary` (one line), `schema` (the record of its keys, jflash.schema) and
+-- `new(config, context)`, which touches no power. What that returns has `describe`,
+-- `identity` (tells it from all others on this host), the methods on and off, and
+-- where the device can: cycle, state, read. After each switch the state is asked for
+-- here, not by the drivers. One whose console comes and goes with the power sets
+-- `console_moves` and has prepare and console_address. Drivers raise error objects
+-- (jflash.errors) of class host; `retry = 0` says that a further try is of no use.
 
 local errors = require("jflash.errors")
 local job = require("jflash.job")
@@ -24,6 +27,9 @@ M.types = { "command", "manual", "qemu" }
 -- A switch may miss one command; more than three times is no accident.
 local TRIES = 3
 local PAUSE_S = 1
+-- How long a device may take until it tells its new state.
+local SETTLE_S = 3
+local POLL_S = 0.1
 
 ---@class jflash.Power
 ---@field describe string        what the person knows it by
@@ -47,10 +53,10 @@ end
 ---@param name string
 ---@return table|nil
 function M.driver(name)
-    local module = "jflash.power." .. name
-    if not name:match("^%a[%w_]*$") then
+    if not name:match("^%a[%w_-]*$") then
         return nil
     end
+    local module = "jflash.power." .. name:gsub("-", "_")
     local found, result = pcall(require, module)
     if found then
         return result
@@ -61,77 +67,32 @@ function M.driver(name)
     return error(result, 0)
 end
 
--- A value of the wanted type, or nil. A number in a YAML file or behind --set may
--- come as text, and the other way round.
-local function convert(value, wanted)
-    local kind = type(value)
-    local is_scalar = kind == "string" or kind == "number"
-    if wanted == "list" then
-        return kind == "table" and value or nil
-    elseif wanted == "integer" then
-        return is_scalar and math.tointeger(tonumber(value)) or nil
-    elseif wanted == "number" then
-        return is_scalar and tonumber(value) or nil
+local function record_of(name)
+    local driver = M.driver(tostring(name))
+    if driver then
+        return driver.schema
     end
-    return is_scalar and tostring(value) or nil
+    return nil, ("there is no power driver %s%s; the drivers are: %s"):format(schema.quoted(tostring(name)),
+        nearest.hint(tostring(name), M.types), table.concat(M.types, ", "))
 end
 
--- The driver's part of the configuration, and what is wrong with it.
-local function check_config(driver, config)
-    local checked, problems = {}, {}
-    for _, key in ipairs(schema.names(config)) do
-        local wanted = driver.types[key] or "string"
-        checked[key] = convert(config[key], wanted)
-        if key ~= "type" and not driver.keys[key] then
-            table.insert(problems, { key = key, text = ("%s has no key %q%s"):format(config.type, key,
-                nearest.hint(key, schema.names(driver.keys))) })
-        elseif checked[key] == nil then
-            table.insert(problems, { key = key, text = ("key %q: %s expected, got %s"):format(
-                key, wanted, type(config[key])) })
-        end
-    end
-    for _, key in ipairs(driver.required) do
-        if config[key] == nil then
-            table.insert(problems, { text = ("%s needs the key %q"):format(config.type, key) })
-        end
-    end
-    return checked, problems
-end
-
-local function unknown_driver(name)
-    return ("there is no driver %q%s"):format(name, nearest.hint(name, M.types)),
-        "the drivers are: " .. table.concat(M.types, ", ")
-end
-
---- What is wrong with a board's `power`; `key` is there when it is one key's fault.
---- Loads the driver, and opens nothing.
----@param config table
----@return {key: string|nil, text: string}[]
-function M.examine(config)
-    local name = tostring(config.type)
-    local driver = M.driver(name)
-    if not driver then
-        return { { key = "type", text = table.concat({ unknown_driver(name) }, "; ") } }
-    end
-    local _, problems = check_config(driver, config)
-    return problems
+--- The type of a `power` in a configuration: `type`, and the keys of that driver.
+---@param options table|nil  of the record, as jflash.schema has them
+---@return table
+function M.schema(options)
+    options = options or {}
+    options.rest = schema.open()
+    options.variant = { by = "type", of = record_of }
+    return schema.record({ type = schema.string({ default = "manual", filled = true }) }, options)
 end
 
 --- Opens the driver that a board's configuration asks for. Touches no power.
 ---@param config table   the board's `power`: type and the driver's keys
----@param context {name: string, warn: nil|fun(format: string, ...), retry_pause_s: number|nil}
+---@param context {name: string, warn: nil|fun(format: string, ...), retry_pause_s: number|nil, settle_s: number|nil}
 ---@return jflash.Power
 function M.open(config, context)
-    local name = tostring(config.type)
-    local driver = M.driver(name)
-    if not driver then
-        config_error(context, unknown_driver(name))
-    end
-    local checked, problems = check_config(driver, config)
-    if problems[1] then
-        config_error(context, problems[1].text)
-    end
-    local device = driver.new(checked, context)
+    local checked = schema.read_value(config, M.schema(), { name = "board " .. context.name, path = "power" })
+    local device = M.driver(checked.type).new(checked, context)
     return setmetatable({
         device = device,
         context = context,
@@ -147,11 +108,36 @@ local function is_final(failure)
     return failure.class ~= "host" or failure.retry == 0
 end
 
--- Runs an action of the device, again when that may help.
-local function try(self, what, ...)
-    local action = self.device[what]
+-- Asks the device, where it can tell, until it says that it is `wanted`: a relay
+-- takes a moment, and one that does not obey may have answered all the same.
+local function prove(self, what, wanted)
+    if not self.device.state then
+        return
+    end
+    local deadline = job.now() + (self.context.settle_s or SETTLE_S)
+    local said = self.device:state()
+    while said and said ~= wanted do
+        if job.now() >= deadline then
+            errors.raise({
+                class = "host",
+                code = "failed",
+                message = ("power %s: it was switched %s, and says that it is %s"):format(what, wanted, said),
+                hint = ("look at %s: jflash power state"):format(self.describe),
+            })
+        end
+        errors.check("host", job.sleep(POLL_S))
+        said = self.device:state()
+    end
+end
+
+-- Runs an action of the device that leaves it `wanted`, again when that may help.
+local function try(self, what, wanted, ...)
+    local function action(...)
+        self.device[what](self.device, ...)
+        prove(self, what, wanted)
+    end
     for attempt = 1, TRIES do
-        local ok, failure = xpcall(action, errors.wrap, self.device, ...)
+        local ok, failure = xpcall(action, errors.wrap, ...)
         if ok then
             return
         end
@@ -171,12 +157,12 @@ end
 --- Switches on; does nothing when it is on and the device knows that.
 function Power:on()
     self.before_on()
-    try(self, "on")
+    try(self, "on", "on")
 end
 
 --- Switches off.
 function Power:off()
-    try(self, "off")
+    try(self, "off", "off")
     self.after_off()
 end
 
@@ -189,7 +175,7 @@ function Power:cycle(wait_s, before_on)
     self.before_on()
     if self.device.cycle then
         before_on()
-        return try(self, "cycle", wait_s)
+        return try(self, "cycle", "on", wait_s)
     end
     self:off()
     errors.check("host", job.sleep(wait_s))
@@ -203,7 +189,7 @@ end
 function Power:prepare()
     if self.device.prepare then
         self.before_on()
-        try(self, "prepare")
+        try(self, "prepare", "on")
     end
 end
 

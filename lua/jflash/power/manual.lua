@@ -3,17 +3,15 @@
 -- Power by the person at the terminal, who is asked to turn the switch.
 
 local errors = require("jflash.errors")
+local schema = require("jflash.schema")
 local sys = require("jflash.sys")
 
 local M = {}
 
-M.keys = {
-    timeout_s = "seconds to wait for the person each time (600)",
-}
-M.types = { timeout_s = "number" }
-M.required = {}
+M.summary = "the person at the terminal, who is asked to turn the switch"
 
-local TIMEOUT_S = 600
+M.schema = schema.record({ timeout_s = schema.duration({ default = 600.0 }) })
+
 local STDIN = 0
 local CLEAR_LINE = "\r\27[K" -- a progress bar may stand there
 
@@ -27,7 +25,7 @@ Manual.__index = Manual
 function M.new(config, context)
     return setmetatable({
         name = context.name,
-        timeout_s = config.timeout_s or TIMEOUT_S,
+        timeout_s = config.timeout_s,
         describe = "power switch of board " .. context.name .. ", turned by hand",
         identity = "manual " .. context.name,
     }, Manual)

@@ -17,9 +17,8 @@ local sys = require("jflash.sys")
 
 local M = {}
 
-M.keys = machine.keys
-M.types = machine.types
-M.required = {}
+M.summary = "a virtual board, run by QEMU"
+M.schema = machine.schema
 
 local START_S = 30
 local KILL_S = 10

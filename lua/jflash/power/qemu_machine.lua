@@ -5,37 +5,42 @@
 
 local errors = require("jflash.errors")
 local image = require("jflash.image")
+local schema = require("jflash.schema")
 local sys = require("jflash.sys")
 local xdg = require("jflash.xdg")
 
 local M = {}
 
-M.keys = {
-    binary = "QEMU's program (qemu-system-aarch64)",
-    machine = "machine type (virt)",
-    cpu = "processor (cortex-a57)",
-    memory_mb = "memory in MiB (1024)",
-    bios = "firmware: the U-Boot that the board boots (Debian's for qemu_arm64)",
-    drive = "file of the virtio disk (in ~/.local/state/jflash/boards/ID); made when missing",
-    drive_size = "size of a disk that is made, as 512M or 1G (1G)",
-    card = "file of an SD card (with card_size: in ~/.local/state/jflash/boards/ID); made when missing",
-    card_size = "size of a card that is made, a power of two; without it and card there is none",
-    dir = "folder for its sockets and process number ($XDG_RUNTIME_DIR/jflash/ID)",
-    extra_args = "list of further arguments for QEMU",
-}
-M.types = { memory_mb = "integer", extra_args = "list" }
+local function is_power_of_two(number)
+    return number & (number - 1) == 0
+end
 
-local DEFAULTS = {
-    binary = "qemu-system-aarch64",
-    machine = "virt",
-    cpu = "cortex-a57",
-    memory_mb = 1024,
-    bios = "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
-    drive_size = "1G",
-}
-local CARD_SIZE = "1G"
+local function check_card_size(bytes)
+    return not is_power_of_two(bytes) and ("an SD card has a power of two (512M, 1G, 2G, …), not %d bytes")
+        :format(bytes) or nil
+end
 
-local UNITS = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30, T = 1 << 40 }
+local function optional_path()
+    return schema.string({ nullable = true, filled = true })
+end
+
+M.schema = schema.record({
+    binary = schema.string({ default = "qemu-system-aarch64", filled = true }),
+    machine = schema.string({ default = "virt", filled = true }),
+    cpu = schema.string({ default = "cortex-a57", filled = true }),
+    memory_mb = schema.integer({ default = 1024, min = 1 }),
+    bios = schema.string({ default = "/usr/lib/u-boot/qemu_arm64/u-boot.bin", filled = true }),
+    drive = optional_path(),
+    drive_size = schema.size({ default = 1 << 30, min = 1 }),
+    card = optional_path(),
+    card_size = schema.size({ nullable = true, min = 1, check = check_card_size }),
+    dir = optional_path(),
+    extra_args = schema.list(schema.string(), { nullable = true, default = {} }),
+})
+
+-- Of a card whose file is named, and not there yet.
+local CARD_SIZE = 1 << 30
+
 -- The kernel's limit for a socket's path (sun_path, less its NUL).
 local SOCKET_PATH_MAX = 107
 local LONGEST_SOCKET = "/console.sock"
@@ -51,20 +56,6 @@ local OTHERS_WRITE = 0x12
 
 local function fail_config(message, hint)
     errors.raise({ class = "config", code = "config", message = "power: " .. message, hint = hint })
-end
-
--- "1G" in bytes.
-local function parse_size(key, text)
-    local digits, unit = text:upper():match("^(%d+)%s*([KMGT]?)I?B?$")
-    local bytes = digits and math.tointeger(tonumber(digits) * UNITS[unit])
-    if not bytes or bytes <= 0 then
-        fail_config(("key %q: a size like 512M or 1G expected, got %q"):format(key, text))
-    end
-    return bytes
-end
-
-local function is_power_of_two(number)
-    return number > 0 and number & (number - 1) == 0
 end
 
 local function absolute(path)
@@ -125,15 +116,6 @@ local function card_of(config, id)
     return storage_dir(id) .. "/card.img"
 end
 
-local function check_extra(list)
-    for _, argument in ipairs(list or {}) do
-        if type(argument) ~= "string" then
-            fail_config('key "extra_args": a list of strings expected')
-        end
-    end
-    return list or {}
-end
-
 --- The configuration with defaults, checked as far as it can be without touching
 --- anything.
 ---@param config table
@@ -141,11 +123,8 @@ end
 ---@return jflash.power.Machine
 function M.settings(config, name)
     local settings = {}
-    for key in pairs(M.keys) do
+    for key in pairs(M.schema.fields) do
         settings[key] = config[key]
-        if settings[key] == nil then
-            settings[key] = DEFAULTS[key]
-        end
     end
     settings.name = name
     settings.dir_is_default = config.dir == nil
@@ -154,13 +133,7 @@ function M.settings(config, name)
     settings.dir = absolute(config.dir) or default_dir(id)
     settings.drive = settings.drive or storage_dir(id) .. "/drive.img"
     settings.card = card_of(config, id)
-    settings.drive_size = parse_size("drive_size", settings.drive_size)
-    settings.card_size = parse_size("card_size", settings.card_size or CARD_SIZE)
-    settings.extra_args = check_extra(config.extra_args)
-    if not is_power_of_two(settings.card_size) then
-        fail_config(('key "card_size": an SD card has a power of two, not %d bytes')
-            :format(settings.card_size), "use 512M, 1G, 2G, …")
-    end
+    settings.card_size = settings.card_size or CARD_SIZE
     if #settings.dir + #LONGEST_SOCKET > SOCKET_PATH_MAX then
         fail_config(("the folder for its sockets has too long a name (%d bytes, %d are possible): %s")
             :format(#settings.dir, SOCKET_PATH_MAX - #LONGEST_SOCKET, settings.dir),

@@ -102,8 +102,8 @@ describe("config check", function()
         local report = config_check.report({ config = path })
         local problems = report.files[1].boards[2].problems
         has(problems, path .. ":8:5: boards.bad.consol: unknown key (did you mean 'console'?)")
-        has(problems, path .. ":9:33: boards.bad.power.onn: command has no key \"onn\" (did you mean 'on'?)")
-        has(problems, "boards.bad.power: command needs the key \"on\"")
+        has(problems, path .. ":9:28: boards.bad.power.onn: unknown key (did you mean 'on'?)")
+        has(problems, "boards.bad.power.on: missing key")
         has(problems, path .. ":10:14: boards.bad.retries: expected an integer")
         has(problems, "boards.bad.console: missing key")
         assert.equal(#problems, report.problems)
@@ -158,7 +158,8 @@ describe("config check", function()
     it("lists a wrong driver and a wrong override as problems", function()
         local path = write("boards:\n  b: {console: {device: power}, power: {type: comand}}\n")
         has(config_check.report({ config = path }).files[1].boards[1].problems,
-            path .. ":2:47: boards.b.power.type: there is no driver \"comand\" (did you mean 'command'?)")
+            path .. ":2:47: boards.b.power.type: there is no power driver 'comand' (did you mean 'command'?); "
+                .. "the drivers are: " .. table.concat(require("jflash.power").types, ", "))
         has(config_check.report({ config = path, set = { "retris=1" } }).files[1].boards[1].problems,
             "--set: retris: unknown key 'retris' (did you mean 'retries'?)")
     end)

@@ -45,7 +45,7 @@ describe("jflash.config", function()
         assert.same({}, b.warnings)
         assert.equal(file .. ":2:25", b.positions["console.device"])
         assert.equal(115200, b.console.baudrate)
-        assert.same({ type = "manual" }, b.power)
+        assert.same({ type = "manual", timeout_s = 600 }, b.power)
         assert.equal("manifest.yaml", b.manifest)
         assert.equal("=> ", b.uboot.prompt)
         assert.equal("\27", b.uboot.interrupt_key)
@@ -61,10 +61,14 @@ describe("jflash.config", function()
         assert.is_nil(b.bundle)
     end)
 
-    it("keeps what the power driver will check", function()
-        local power = "{type: command, on: 'relay 1', cycle: [a, 2], fast: true, wait: 1.5}"
-        local b = board("console: {device: power}, power: " .. power)
-        assert.same({ type = "command", on = "relay 1", cycle = { "a", 2 }, fast = true, wait = 1.5 }, b.power)
+    it("reads power by the keys of its driver", function()
+        local b = board("console: {device: power}, power: {type: command, on: relay 1, 'off': 08, timeout_s: 2min}")
+        assert.same({ type = "command", on = "relay 1", off = "08", timeout_s = 120 }, b.power)
+        b = board("console: {device: power}, power: {type: qemu}", "power.extra_args=[-smp, 2]", "power.drive=null")
+        assert.same({ "-smp", "2" }, b.power.extra_args)
+        assert.equal("null", b.power.drive)
+        b = board("console: {device: power}", "power.type=manual", "power.timeout_s=5")
+        assert.equal(5, b.power.timeout_s)
     end)
 
     it("resolves paths against the file's folder", function()
@@ -194,7 +198,7 @@ describe("jflash.config", function()
             "variant=a",
             "variant=b"
         )
-        assert.same({ type = "qemu", drive = "/x/disk.img", memory_mb = 512 }, b.power)
+        assert.same({ "qemu", "/x/disk.img", 512 }, { b.power.type, b.power.drive, b.power.memory_mb })
         assert.equal(9600, b.console.baudrate)
         assert.same({ password = "null" }, b.login)
         assert.equal("=>", b.uboot.prompt)
@@ -218,7 +222,7 @@ describe("jflash.config", function()
             },
             { "console.device.x=1", "--set: console.device.x: a string has no key 'x'" },
             { "power.type.x=1", "--set: power.type.x: a string has no key 'x'" },
-            { "power.on.x=1", "--set: power.on.x: 'on' is a scalar, it has no keys" },
+            { "power.on.x=1", "--set: power.on.x: a string has no key 'x'" },
             { "console", "--set: 'console' is not KEY=VALUE" },
             { "=x", "--set: '=x' is not KEY=VALUE" },
             { ".a=x", "--set: .a: a part of the key is empty" },

@@ -112,13 +112,13 @@ describe("docs/configuration.md", function()
     it("documents every power driver's keys", function()
         local text = assert(sys.read_file(DOC))
         for _, name in ipairs(powers.types) do
-            local part = text:match(("\n### `type: %s`.-\n(.-)\n##"):format(name))
+            local part = text:match(("\n### `type: %s`.-\n(.-)\n##"):format(name:gsub("-", "%%-")))
             local documented = {}
-            for key in assert(part, name):gmatch("\n| `power%.([%w_]+)` |") do
+            for key in assert(part, name):gmatch("\n| `power%.([%w_.]+)` |") do
                 documented[key] = true
             end
             local expected = {}
-            for key in pairs(powers.driver(name).keys) do
+            for key in pairs(leaves(powers.driver(name).schema, "", {})) do
                 expected[key] = true
             end
             assert.same(expected, documented, name)

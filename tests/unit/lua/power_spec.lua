@@ -5,6 +5,7 @@ local errors = require("jflash.errors")
 local job = require("jflash.job")
 local powers = require("jflash.power")
 local image = require("jflash.image")
+local schema = require("jflash.schema")
 local sys = require("jflash.sys")
 
 -- Runs `action`, which must raise an error object, and returns that.
@@ -46,30 +47,34 @@ describe("jflash.power", function()
     describe("configuration", function()
         it("is checked key by key", function()
             local cases = {
-                { { type = "nuclear" }, 'board bench: power: there is no driver "nuclear"' },
-                { {}, 'board bench: power: there is no driver "nil"' },
-                { { type = "../evil" }, 'board bench: power: there is no driver "../evil"' },
-                { { type = "command", on = "x" }, 'board bench: power: command needs the key "off"' },
-                { { type = "command", on = "x", off = "y", onn = "z" },
-                    "board bench: power: command has no key \"onn\" (did you mean 'on'?)" },
-                { { type = "command", on = {}, off = "y" },
-                    'board bench: power: key "on": string expected, got table' },
-                { { type = "manual", timeout_s = "soon" },
-                    'board bench: power: key "timeout_s": number expected, got string' },
-                { { type = "qemu", dir = "/tmp/x", drive = "d", drive_size = "1.5G" },
-                    'power: key "drive_size": a size like 512M or 1G expected, got "1.5G"' },
-                { { type = "qemu", dir = "/tmp/x", drive = "d", card_size = 3000 },
-                    'power: key "card_size": an SD card has a power of two, not 3000 bytes' },
-                { { type = "qemu", dir = "/tmp/x", drive = "d", memory_mb = 1.5 },
-                    'board bench: power: key "memory_mb": integer expected, got number' },
-                { { type = "qemu", dir = "/tmp/x", drive = "d", extra_args = { 1 } },
-                    'power: key "extra_args": a list of strings expected' },
+                { { type = "nuclear" }, "power.type: there is no power driver 'nuclear'; the drivers are: " },
+                { { type = "../evil" }, "power.type: there is no power driver '../evil'" },
+                { { type = "comand", on = "x", off = "y" },
+                    "there is no power driver 'comand' (did you mean 'command'?)" },
+                { { type = "command", on = "x" }, "power.off: missing key" },
+                { { type = "command", on = "x", off = "y", onn = "z" }, "power.onn: unknown key (did you mean 'on'?)" },
+                { { type = "command", on = {}, off = "y" }, "power.on: expected text that is not empty, found a map" },
+                { { type = "manual", timeout_s = "soon" }, "power.timeout_s: expected a duration" },
+                { { type = "qemu", drive_size = "big" }, "power.drive_size: expected a size" },
+                { { type = "qemu", card_size = 3000 }, "power.card_size: an SD card has a power of two" },
+                { { type = "qemu", memory_mb = 1.5 }, "power.memory_mb: expected an integer" },
+                { { type = "qemu", extra_args = { {} } }, "power.extra_args[1]: expected text, found a map" },
             }
             for _, case in ipairs(cases) do
                 local failure = failure_of(powers.open, case[1], context)
                 assert.equal("config", failure.class)
-                assert.equal(case[2], failure.message)
+                assert(failure.message:find("board bench: " .. case[2], 1, true)
+                    or failure.message:find(case[2], 1, true), failure.message)
             end
+        end)
+
+        it("gives the same when what it gave is read again", function()
+            local config = { type = "qemu", dir = "/tmp/x", drive_size = "64M", extra_args = { "-smp", "2" } }
+            local options = { name = "bench", path = "power" }
+            local once = schema.read_value(config, powers.schema(), options)
+            assert.equal(64 << 20, once.drive_size)
+            assert.same({ "-smp", "2" }, once.extra_args)
+            assert.same(once, (schema.read_value(once, powers.schema(), options)))
         end)
 
         it("refuses a folder whose sockets' names would be too long", function()
@@ -79,15 +84,11 @@ describe("jflash.power", function()
             assert.truthy(failure.message:find("105 bytes, 94 are possible", 1, true))
         end)
 
-        it("every driver documents its keys", function()
+        it("every driver says in a line what it is", function()
             for _, name in ipairs(powers.types) do
                 local driver = powers.driver(name)
-                for _, key in ipairs(driver.required) do
-                    assert.is_string(driver.keys[key])
-                end
-                for key in pairs(driver.types) do
-                    assert.is_string(driver.keys[key])
-                end
+                assert.equal("record", driver.schema.kind, name)
+                assert.truthy(driver.summary:find("^%C+$"), name)
             end
         end)
 
@@ -161,6 +162,30 @@ describe("jflash.power", function()
             assert.equal("host", failure.class)
             assert.equal(("power on: command %q ended with status 3: relay: no answer (3 tries)"):format(command),
                 failure.message)
+        end)
+
+        it("asks for the state after each switch, and believes nothing else", function()
+            local asked = "echo asked >>" .. dir .. "/asked; cat " .. dir .. "/state"
+            context.settle_s = 0.05
+            local power = open({
+                on = "echo on >" .. dir .. "/state",
+                off = "echo try >>" .. dir .. "/log", -- a relay that sticks
+                state = asked,
+            })
+            power:on()
+            local failure = failure_of(power.off, power)
+            assert.equal("host", failure.class)
+            assert.equal("power off: it was switched off, and says that it is on (3 tries)", failure.message)
+            assert.equal("try\ntry\ntry\n", log())
+        end)
+
+        it("gives a slow relay its time", function()
+            local power = open({
+                off = "echo off >" .. dir .. "/next",
+                state = ("cat %s/state 2>/dev/null || echo on; cp %s/next %s/state"):format(dir, dir, dir),
+            })
+            power:off()
+            assert.equal("off\n", sys.read_file(dir .. "/state"))
         end)
 
         it("is content with the second try", function()
