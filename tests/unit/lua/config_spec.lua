@@ -234,7 +234,7 @@ describe("jflash.config", function()
                 "--set: boards.b.console.disable_hupcl: expected true or false, found 'perhaps'",
             },
         }
-        local path = write("boards: {b: {console: {device: power}, power: {type: command, on: x}}}")
+        local path = write('boards: {b: {console: {device: power}, power: {type: command, on: x, "off": y}}}')
         for _, case in ipairs(cases) do
             local message = refused("b", { config = path, set = { case[1] } })
             assert.equal(case[2], message:sub(1, #case[2]))
