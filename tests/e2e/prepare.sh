@@ -9,6 +9,7 @@ cd "$(dirname "$(readlink -f "$0")")/../.."
 ./dev bundle qemu-arm64
 ./dev bundle qemu-arm
 mkdir -p build/demo
+tests/e2e/curl-initramfs.sh build/bundles/qemu-arm64/data/initramfs.cpio.gz build/demo/curl-initramfs.cpio.gz
 bundles/qemu-arm64/make-image.sh --small build/demo/small.raw
 if [ ! -e build/demo/small.raw.xz ] || [ build/demo/small.raw -nt build/demo/small.raw.xz ]; then
     # A fast preset: the tests need the format, not the ratio.

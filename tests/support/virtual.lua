@@ -27,6 +27,7 @@ function M.bench(board)
         dir = dir,
         drive = dir .. "/drive.img",
         card = dir .. "/card.img",
+        path = os.getenv("PATH"),
         runs = 0,
     }, Bench)
 end
@@ -76,7 +77,7 @@ end
 
 local function environment(self)
     return { HOME = self.dir, XDG_STATE_HOME = self.dir .. "/state", XDG_CONFIG_HOME = self.dir,
-        XDG_CACHE_HOME = self.dir .. "/cache" }
+        XDG_CACHE_HOME = self.dir .. "/cache", PATH = self.path }
 end
 
 --- Runs `jflash ARGUMENTS` with this bench's board, to its end.

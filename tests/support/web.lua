@@ -26,11 +26,13 @@ local function await(what, is_so)
     end
 end
 
---- A certificate authority and a certificate of it for an address.
+--- A certificate authority and a certificate of it for an address, and for another
+--- one that the server may be known by.
 ---@param scratch table
 ---@param host string
-local function make_certificates(scratch, host)
-    scratch:write("san", "subjectAltName=IP:" .. host .. "\n")
+---@param alias string|nil
+local function make_certificates(scratch, host, alias)
+    scratch:write("san", ("subjectAltName=IP:%s%s\n"):format(host, alias and ",IP:" .. alias or ""))
     scratch:sh(([[
         key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
         openssl req -x509 $key -keyout ca.key -out ca.pem -days 2 -subj '/CN=test authority' &&
@@ -76,14 +78,14 @@ Web.__index = Web
 
 --- Starts nginx. Its files lie below "www" in the scratch folder.
 ---@param scratch table
----@param options {tls: boolean|nil, away: string|nil, host: string|nil}|nil
+---@param options {tls: boolean|nil, away: string|nil, host: string|nil, alias: string|nil}|nil
 function M.nginx(scratch, options)
     options = options or {}
     local host = options.host or assert(net.random_loopback())
     local port = free_port(host)
     local listen = ("listen %s:%d;"):format(host, port)
     if options.tls then
-        make_certificates(scratch, host)
+        make_certificates(scratch, host, options.alias)
         listen = ("listen %s:%d ssl; ssl_certificate %%DIR/server.pem; ssl_certificate_key %%DIR/server.key;")
             :format(host, port)
     end
