@@ -57,7 +57,8 @@ end
 ---@param power_type string?
 ---@return string?
 function M.of_board(key, power_type)
-    return power_type and key ~= "power.type" and look_up("power " .. power_type, key)
+    local own = key:gsub("%.headers%.[^.]+", ".headers.NAME")
+    return power_type and key ~= "power.type" and look_up("power " .. power_type, own)
         or look_up("Keys of a board", (key:gsub("^targets%.[^.]+", "targets.NAME")))
 end
 

@@ -121,6 +121,25 @@ const char *jf_opt_string(lua_State *L, int arg, const char *key, const char *fa
     return value;
 }
 
+const char *const *jf_opt_headers(lua_State *L, int arg) {
+    if (lua_getfield(L, arg, "headers") == LUA_TNIL)
+        return NULL;
+    luaL_checktype(L, -1, LUA_TTABLE);
+    lua_Integer count = luaL_len(L, -1);
+    const char **headers = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *headers, 0);
+    for (lua_Integer i = 0; i < count; i++) {
+        // The string stays in the table, and so does not go away.
+        if (lua_rawgeti(L, -2, i + 1) != LUA_TSTRING)
+            luaL_error(L, "option 'headers': texts expected");
+        headers[i] = lua_tostring(L, -1);
+        if (strpbrk(headers[i], "\r\n") || !strchr(headers[i], ':'))
+            luaL_error(L, "option 'headers': 'Name: value' expected");
+        lua_pop(L, 1);
+    }
+    headers[count] = NULL;
+    return headers;
+}
+
 jf_deadline jf_opt_deadline(lua_State *L, int arg, double fallback_s) {
     return jf_deadline_in(jf_opt_number(L, arg, "timeout_s", fallback_s));
 }

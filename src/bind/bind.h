@@ -59,6 +59,10 @@ const char *jf_opt_string(lua_State *L, int arg, const char *key, const char *fa
                           size_t *ret_len);
 
 // The deadline of a call: option `timeout_s` seconds from now, else `fallback_s`.
+// The option `headers`, "Name: value" texts, as an array with a NULL behind it, which
+// lives on the stack; none can break out of its line. NULL when there is no such option.
+const char *const *jf_opt_headers(lua_State *L, int arg);
+
 jf_deadline jf_opt_deadline(lua_State *L, int arg, double fallback_s);
 
 // Sets field `key` of the table at the top of the stack.

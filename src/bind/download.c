@@ -40,27 +40,6 @@ static const char *check_string(lua_State *L, const char *key) {
     return text;
 }
 
-// The headers as an array with a NULL behind it, which lives on the stack; they must
-// not break out of their lines.
-static const char *const *opt_headers(lua_State *L) {
-    if (lua_getfield(L, 1, "headers") == LUA_TNIL)
-        return NULL;
-    luaL_checktype(L, -1, LUA_TTABLE);
-    lua_Integer count = luaL_len(L, -1);
-    const char **headers = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *headers, 0);
-    for (lua_Integer i = 0; i < count; i++) {
-        // The string stays in the table, and so does not go away.
-        if (lua_rawgeti(L, -2, i + 1) != LUA_TSTRING)
-            luaL_error(L, "option 'headers': texts expected");
-        headers[i] = lua_tostring(L, -1);
-        if (strpbrk(headers[i], "\r\n") || !strchr(headers[i], ':'))
-            luaL_error(L, "option 'headers': 'Name: value' expected");
-        lua_pop(L, 1);
-    }
-    headers[count] = NULL;
-    return headers;
-}
-
 static const char *const known[] = {
     "url",         "file",          "name",    "headers",           "bearer",
     "cacert",      "insecure",      "offset",  "user_agent",        "connect_timeout_s",
@@ -76,7 +55,7 @@ static void read_options(lua_State *L, struct jf_download_options *ret) {
             {
                 .url = check_string(L, "url"),
                 .name = check_string(L, "name"),
-                .headers = opt_headers(L),
+                .headers = jf_opt_headers(L, 1),
                 .bearer = jf_opt_string(L, 1, "bearer", NULL, NULL),
                 .cacert = jf_opt_string(L, 1, "cacert", NULL, NULL),
                 .insecure = jf_opt_boolean(L, 1, "insecure", false),

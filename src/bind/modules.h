@@ -12,6 +12,7 @@
     X(download)                                                                                    \
     X(format)                                                                                      \
     X(http)                                                                                        \
+    X(http_client)                                                                                 \
     X(image)                                                                                       \
     X(job)                                                                                         \
     X(json)                                                                                        \

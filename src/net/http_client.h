@@ -27,13 +27,14 @@ struct jf_http_request {
     const char *bearer;         // a token; NULL: none
     const char *user;           // for Basic, before those in the URL; NULL: none
     const char *password;       //
+    bool digest;                // Digest (RFC 7616) instead of Basic
     const char *accept;         // media types; sent to where it redirects too; NULL: any
     const void *body;           // NULL: a GET; else a POST of it
     size_t body_len;            //
-    const char *body_type;      // its media type
+    const char *body_type;      // its media type; NULL: one of the headers says it
     bool has_file;              // the body is the first `body_len` bytes of a file instead
     int body_fd;                //
-    // HEAD, PUT or POST; NULL: as the body says. With it each status 2xx is an answer, and a
+    // HEAD, PUT, POST, …; NULL: as the body says. With it each status 2xx is an answer, and a
     // request with a body is not redirected.
     const char *method;
     const char *cacert; // a PEM file: these authorities and no others; NULL: the system's
@@ -41,6 +42,7 @@ struct jf_http_request {
     const char *user_agent;
     double connect_timeout_s;
     double stall_timeout_s; // no byte for so long fails; whole seconds
+    double total_timeout_s; // of the whole answer; 0: no limit
     uint64_t offset;        // ask for the bytes from here on
     const char *if_range;   // with an offset: the validator that they must still have
     const char *if_none_match;

@@ -193,7 +193,7 @@ static bool add_headers(struct jf_http_transfer *t) {
         ok = add_header(t, "Authorization: Bearer %s", request->bearer);
     if (ok && request->accept)
         ok = add_header(t, "Accept: %s", request->accept);
-    if (ok && has_body(request))
+    if (ok && has_body(request) && request->body_type)
         ok = add_header(t, "Content-Type: %s", request->body_type);
     if (ok && request->if_none_match)
         ok = add_header(t, "If-None-Match: %s", request->if_none_match);
@@ -211,7 +211,8 @@ static void set_credentials(const struct jf_http_transfer *t) {
     const char *password = own ? t->request->password : t->url->password;
     if (!t->trusted || (!user && !password))
         return;
-    curl->easy_setopt(t->easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+    curl->easy_setopt(t->easy, CURLOPT_HTTPAUTH,
+                      t->request->digest ? CURLAUTH_DIGEST : CURLAUTH_BASIC);
     curl->easy_setopt(t->easy, CURLOPT_USERNAME, user ? user : "");
     curl->easy_setopt(t->easy, CURLOPT_PASSWORD, password ? password : "");
 }
@@ -231,6 +232,7 @@ static void set_limits(const struct jf_http_transfer *t) {
     const struct jf_curl *curl = t->curl;
     curl->easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
                       (long)(t->request->connect_timeout_s * 1000));
+    curl->easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)(t->request->total_timeout_s * 1000));
     curl->easy_setopt(t->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl->easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, (long)t->request->stall_timeout_s);
     curl->easy_setopt(t->easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);

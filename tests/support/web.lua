@@ -11,7 +11,9 @@ local sys = require("jflash.sys")
 local M = {}
 
 local START_S = 10
-local FAULTY = arg[0]:match("^(.*)tests/busted%.lua$") .. "tests/support/faulty_http.py"
+local HERE = arg[0]:match("^(.*)tests/busted%.lua$") .. "tests/support/"
+local FAULTY = HERE .. "faulty_http.py"
+local PLUGS = HERE .. "fake_web_plugs.py"
 
 local function free_port(host)
     local server <close> = assert(http.serve({ host = host }))
@@ -124,6 +126,27 @@ function M.faulty(scratch, content)
     local port = tonumber(scratch:read(name .. ".port"))
     return setmetatable({ process = process, host = host, scratch = scratch, log = scratch:file(name .. ".log"),
         url = ("http://%s:%d"):format(host, port) }, Web)
+end
+
+--- Starts the fake of plugs and PDUs.
+---@param scratch table
+---@param options {tls: boolean|nil}|nil
+function M.plugs(scratch, options)
+    local host = assert(net.random_loopback())
+    local out, log = scratch:write("plugs.port", ""), scratch:write("plugs.log", "")
+    local argv = { "python3", PLUGS, host, log }
+    local tls = options and options.tls
+    if tls then
+        make_certificates(scratch, host)
+        table.move({ scratch:file("server.pem"), scratch:file("server.key") }, 1, 2, #argv + 1, argv)
+    end
+    local process = assert(sys.spawn(argv, { stdout = out, stderr = scratch:file("plugs.err") }))
+    await("the fake plugs do not start", function()
+        return scratch:read("plugs.port"):find("\n")
+    end)
+    local place = ("%s:%d"):format(host, tonumber(scratch:read("plugs.port")))
+    return setmetatable({ process = process, host = place, scratch = scratch, log = log,
+        url = (tls and "https://" or "http://") .. place, cacert = tls and scratch:file("ca.pem") or nil }, Web)
 end
 
 -- nginx notes a request when it has ended, a moment after the client saw that.

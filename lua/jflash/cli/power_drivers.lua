@@ -53,6 +53,8 @@ local function add_keys(lines, driver, path, fields)
         local field = fields[name]
         if field.kind == "record" then
             add_keys(lines, driver, path .. name .. ".", field.fields)
+        elseif field.kind == "map" then
+            add_key(lines, driver, path .. name .. ".NAME", field.item)
         else
             add_key(lines, driver, path .. name, field)
         end

@@ -11,7 +11,8 @@
 -- `identity` (tells it from all others on this host), the methods on and off, and
 -- where the device can: cycle, state, read. After each switch the state is asked for
 -- here, not by the drivers. One whose console comes and goes with the power sets
--- `console_moves` and has prepare and console_address. Drivers raise error objects
+-- `console_moves` and has prepare and console_address; `settle_s` is for those that take
+-- longer than SETTLE_S until they tell their new state. Drivers raise error objects
 -- (jflash.errors) of class host; `retry = 0` says that a further try is of no use.
 
 local errors = require("jflash.errors")
@@ -22,7 +23,7 @@ local schema = require("jflash.schema")
 local M = {}
 
 --- The drivers that come with jflash.
-M.types = { "command", "manual", "qemu" }
+M.types = { "command", "http", "manual", "qemu" }
 
 -- A switch may miss one command; more than three times is no accident.
 local TRIES = 3
@@ -114,7 +115,7 @@ local function prove(self, what, wanted)
     if not self.device.state then
         return
     end
-    local deadline = job.now() + (self.context.settle_s or SETTLE_S)
+    local deadline = job.now() + (self.context.settle_s or self.device.settle_s or SETTLE_S)
     local said = self.device:state()
     while said and said ~= wanted do
         if job.now() >= deadline then
