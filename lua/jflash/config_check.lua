@@ -81,6 +81,10 @@ function add_value(keys, positions, path, value, type)
         for _, name in ipairs(schema.names(value or {})) do
             add_value(keys, positions, path .. "." .. name, value[name], type.item)
         end
+    elseif type.kind == "list" and type.item.kind == "record" then
+        for index, item in ipairs(value or {}) do
+            add_value(keys, positions, ("%s[%d]"):format(path, index), item, type.item)
+        end
     else
         add_key(keys, positions, path, value, type)
     end

@@ -31,6 +31,7 @@ def digest_response(method, fields):
 
 class Plug(BaseHTTPRequestHandler):
     on = False
+    session = False
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_):
@@ -75,6 +76,8 @@ class Plug(BaseHTTPRequestHandler):
             return "digest", lambda: self.switch(query["on"] == "true", stuck) or {"was_on": True}
         if path == "/rpc/Switch.GetStatus":
             return "digest", lambda: {"output": Plug.on, "voltage": 229.5, "current": 0.5, "apower": 114}
+        if path == "/login.html" or (path == "/" and body.startswith("cte2=")):
+            return None, lambda: self.energenie(path, body)
         if path == "/cm":
             return None, lambda: self.tasmota(query, stuck)
         if path == "/netio.json":
@@ -103,6 +106,20 @@ class Plug(BaseHTTPRequestHandler):
         if path == "/redfish/v1/Chassis/blade/Power":
             return "basic", lambda: {"PowerControl": [{"PowerConsumedWatts": 211}]}
         return None, None
+
+    def energenie(self, path, body):
+        """One person at a time: who logs in keeps others out until they log out."""
+        if path == "/login.html" and body:
+            if Plug.session:
+                return "<html>Somebody else is in session</html>"
+            Plug.session = parse_qs(body)["pw"] == [PASSWORD]
+            states = f"var sockstates = [0,{int(Plug.on)},0,0];"
+            return f"<script>{states}</script>" if Plug.session else "<html>Enter password</html>"
+        if path == "/login.html":
+            Plug.session = False
+        elif Plug.session and body:
+            Plug.on = parse_qs(body)["cte2"] == ["1"]
+        return "<html></html>"
 
     def tasmota(self, query, stuck):
         if (query.get("user"), query.get("password")) != (USER, PASSWORD):

@@ -64,6 +64,28 @@ local function credentials()
     return schema.record({ user = text(), password = secret() }, { nullable = true, optional = true })
 end
 
+-- A request of theirs as one of power type http.
+local function add_request(keys, values, from, to)
+    for theirs, ours in pairs({ url = "url", method = "method", data = "body" }) do
+        if values[from][theirs] then
+            table.insert(keys, {
+                key = ("power.%s.%s"):format(to, ours), text = values[from][theirs], from = from .. "." .. theirs,
+            })
+        end
+    end
+end
+
+local function add_login(keys, auth, scheme)
+    table.insert(keys, { key = "power.auth", text = scheme, from = "auth." .. scheme })
+    for _, name in ipairs({ "user", "password" }) do
+        if auth[scheme][name] then
+            table.insert(keys, {
+                key = "power." .. name, text = auth[scheme][name], from = ("auth.%s.%s"):format(scheme, name),
+            })
+        end
+    end
+end
+
 local HTTP_POWER = {
     part = "power",
     config = schema.record({
@@ -72,13 +94,26 @@ local HTTP_POWER = {
         power_read = endpoint({ nullable = true, optional = true }),
         auth = schema.record({ basic = credentials(), digest = credentials() }, { nullable = true, optional = true }),
     }),
-    instead = function(values)
-        local function curl(request)
-            local method = request and request.method or "GET"
-            return ("curl -fsS -X %s %s"):format(quote(method), quote(request and request.url or "URL"))
+    map = function(values)
+        local keys = { { key = "power.type", text = "http" } }
+        add_request(keys, values, "power_on", "on")
+        add_request(keys, values, "power_off", "off")
+        if values.power_read then
+            add_request(keys, values, "power_read", "read")
+            for theirs, ours in pairs({ voltage_path = "volts", current_path = "amps" }) do
+                if values.power_read[theirs] then
+                    table.insert(keys, { key = "power.read." .. ours, text = values.power_read[theirs],
+                        from = "power_read." .. theirs })
+                end
+            end
         end
-        return commands(curl(values.power_on), curl(values.power_off))
-            .. (values.auth and " (with its password in ~/.netrc and curl -n)" or "")
+        for _, scheme in ipairs({ "digest", "basic" }) do
+            if values.auth and values.auth[scheme] then
+                add_login(keys, values.auth, scheme)
+                break
+            end
+        end
+        return keys
     end,
 }
 
@@ -118,8 +153,11 @@ local NOYITO_HID = {
 local ENERGENIE = {
     part = "power",
     config = schema.record({
-        host = text({ required = true }), password = secret(), slot = schema.integer({ min = 1, max = 4 }),
+        host = text({ required = true, to = "power.host" }),
+        password = text({ secret = true, to = "power.password" }),
+        slot = schema.integer({ min = 1, max = 4, to = "power.slot" }),
     }),
+    default = { ["power.type"] = "energenie" },
 }
 
 local GPIO = {
@@ -161,7 +199,7 @@ local function any_commands()
     return commands("COMMAND", "COMMAND")
 end
 
-for _, driver in ipairs({ NOYITO_SERIAL, NOYITO_HID, ENERGENIE, GPIO, DUTLINK }) do
+for _, driver in ipairs({ NOYITO_SERIAL, NOYITO_HID, GPIO, DUTLINK }) do
     driver.instead = any_commands
 end
 
