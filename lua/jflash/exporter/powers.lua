@@ -36,6 +36,21 @@ local YKUSH = {
     end,
 }
 
+-- Raritan's switchingOperation, which that driver switches when no other is named.
+local SWITCHING = "1.3.6.1.4.1.13742.6.4.1.2.1.2.1"
+
+-- Which object of which outlet: a preset's, which can tell the state too, or the named one.
+local function snmp_outlet(keys, values)
+    if (values.oid or SWITCHING) == SWITCHING then
+        table.insert(keys, { key = "power.preset", text = "raritan", from = values.oid and "oid" })
+        table.insert(keys, { key = "power.outlet", text = tostring(values.plug), from = "plug" })
+        return
+    end
+    table.insert(keys, { key = "power.oid", text = ("%s.%d"):format(values.oid, values.plug), from = "oid" })
+    table.insert(keys, { key = "power.on_value", text = "1", plain = true })
+    table.insert(keys, { key = "power.off_value", text = "0", plain = true })
+end
+
 local SNMP = {
     part = "power",
     config = schema.record({
@@ -44,12 +59,20 @@ local SNMP = {
         auth_protocol = schema.enum({ "NONE", "MD5", "SHA" }), auth_key = secret(),
         priv_protocol = schema.enum({ "NONE", "DES", "AES" }), priv_key = secret(),
     }),
-    instead = function(values)
-        local command = ("snmpset -v3 -u %s %s:%d %s.%d i %%d"):format(quote(values.user or "USER"),
-            quote(values.host or "HOST"), values.port or 161,
-            quote(values.oid or "1.3.6.1.4.1.13742.6.4.1.2.1.2.1"), values.plug or 1)
-        return commands(command:format(1), command:format(0))
-            .. " (its keys belong in ~/.snmp/snmp.conf, where no process list shows them)"
+    map = function(values)
+        local keys = { { key = "power.type", text = "snmp" }, { key = "power.version", text = "3" } }
+        for _, name in ipairs({ "host", "port", "user", "auth_protocol", "auth_key", "priv_protocol", "priv_key" }) do
+            if values[name] then
+                table.insert(keys, { key = "power." .. name, text = tostring(values[name]), from = name,
+                    plain = name == "port" })
+            end
+        end
+        if values.timeout then
+            table.insert(keys, { key = "power.timeout_s", text = tostring(values.timeout), from = "timeout",
+                plain = true })
+        end
+        snmp_outlet(keys, values)
+        return keys
     end,
 }
 
@@ -117,20 +140,29 @@ local HTTP_POWER = {
     end,
 }
 
+local function transport(name)
+    if name == "tcp" then
+        return "tasmota"
+    end
+    return nil, ("jflash reaches a broker by tcp, not by %s; where it listens there too, "):format(name)
+        .. "--set power.type=tasmota"
+end
+
 local TASMOTA = {
     part = "power",
     config = schema.record({
-        client_id = text(), transport = schema.enum({ "tcp", "websockets", "unix" }),
-        timeout = schema.number({ nullable = true }), host = text({ required = true }),
-        port = schema.integer({ min = 1, max = 65535 }), tls = schema.boolean(),
-        username = text(), password = secret(),
-        cmnd_topic = text({ required = true }), stat_topic = text({ required = true }),
+        client_id = text({ to = "power.client_id" }),
+        transport = schema.enum({ "tcp", "websockets", "unix" }, { to = "power.type", convert = transport }),
+        timeout = schema.number({ nullable = true, to = "power.timeout_s" }),
+        host = text({ required = true, to = "power.host" }),
+        port = schema.integer({ min = 1, max = 65535, to = "power.port" }),
+        tls = schema.boolean({ to = "power.tls" }),
+        username = text({ to = "power.username" }),
+        password = text({ secret = true, to = "power.password" }),
+        cmnd_topic = text({ required = true, to = "power.cmnd_topic" }),
+        stat_topic = text({ required = true, to = "power.stat_topic" }),
     }),
-    instead = function(values)
-        local command = ("mosquitto_pub -h %s -p %d -t %s -m %%s"):format(quote(values.host or "HOST"),
-            values.port or 1883, quote(values.cmnd_topic or "TOPIC"))
-        return commands(command:format("ON"), command:format("OFF"))
-    end,
+    default = { ["power.type"] = "tasmota" },
 }
 
 local NOYITO_SERIAL = {

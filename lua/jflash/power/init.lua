@@ -23,7 +23,7 @@ local schema = require("jflash.schema")
 local M = {}
 
 --- The drivers that come with jflash.
-M.types = { "command", "energenie", "http", "ipmi", "manual", "qemu", "sequence", "usb-port" }
+M.types = { "command", "energenie", "http", "ipmi", "manual", "qemu", "sequence", "snmp", "tasmota", "usb-port" }
 
 -- A switch may miss one command; more than three times is no accident.
 local TRIES = 3

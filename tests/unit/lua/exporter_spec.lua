@@ -224,6 +224,25 @@ describe("an exporter file", function()
         assert.same({ "http://pdu/read", "a.b" }, { power.read.url, power.read.amps })
     end)
 
+    it("has SNMPServer's outlets", function()
+        local type = "jumpstarter_driver_snmp.driver.SNMPServer"
+        local power = power_of(type, "{host: pdu, user: lab, plug: 5, auth_protocol: SHA, auth_key: '12345678'}")
+        assert.same({ "snmp", "3", "raritan", "5", "lab", "SHA", "12345678" }, { power.type, power.version,
+            power.preset, power.outlet, power.user, power.auth_protocol, power.auth_key })
+        power = power_of(type, "{host: pdu, user: lab, plug: 5, oid: 1.3.6.1.2, timeout: 2.5}")
+        assert.same({ "1.3.6.1.2.5", 1, 0, 2.5 }, { power.oid, power.on_value, power.off_value, power.timeout_s })
+    end)
+
+    it("has TasmotaPower's plug, and says which way to its broker there is", function()
+        local type = "jumpstarter_driver_tasmota.driver.TasmotaPower"
+        local power = power_of(type, "{host: mqtt, port: 99, cmnd_topic: c, stat_topic: s, tls: true, timeout: 3}")
+        assert.same({ "tasmota", "mqtt", 99, "c", "s", true, 3 }, { power.type, power.host, power.port,
+            power.cmnd_topic, power.stat_topic, power.tls, power.timeout_s })
+        assert.has_error(function()
+            power_of(type, "{host: mqtt, cmnd_topic: c, stat_topic: s, transport: websockets}")
+        end)
+    end)
+
     it("has EnerGenie's sockets", function()
         assert.same({ type = "energenie", host = "pms", slot = 3, password = "0x1", timeout_s = 10 },
             power_of("jumpstarter_driver_energenie.driver.EnerGenie", "{host: pms, slot: 3, password: 0x1}"))
@@ -239,8 +258,6 @@ describe("an exporter file", function()
       serial: {type: jumpstarter_driver_pyserial.driver.PySerial, config: {url: /dev/null}}
       power: {type: %s, config: %s}
 ]]):format(type, ({
-                    SNMPServer = "{host: pdu, user: lab, plug: 5}",
-                    TasmotaPower = "{host: mqtt, cmnd_topic: c, stat_topic: s}",
                     NoyitoPowerSerial = "{port: /dev/ttyUSB1}", PowerSwitch = "{line: 4}",
                 })[type:match("%w+$")] or "{}")
                 local message = refused_at(11, text)
