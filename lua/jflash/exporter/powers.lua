@@ -168,9 +168,11 @@ local TASMOTA = {
 local NOYITO_SERIAL = {
     part = "power",
     config = schema.record({
-        port = text({ required = true }), channel = schema.integer({ min = 1, max = 2 }),
-        all_channels = schema.boolean(),
+        port = text({ required = true, to = "power.device" }),
+        channel = schema.integer({ min = 1, max = 2, to = "power.channel" }),
+        all_channels = schema.boolean({ to = "power.all_channels" }),
     }),
+    default = { ["power.type"] = "noyito-serial" },
 }
 
 local NOYITO_HID = {
@@ -231,7 +233,7 @@ local function any_commands()
     return commands("COMMAND", "COMMAND")
 end
 
-for _, driver in ipairs({ NOYITO_SERIAL, NOYITO_HID, GPIO, DUTLINK }) do
+for _, driver in ipairs({ NOYITO_HID, GPIO, DUTLINK }) do
     driver.instead = any_commands
 end
 

@@ -243,6 +243,12 @@ describe("an exporter file", function()
         end)
     end)
 
+    it("has Noyito's relays", function()
+        local power = power_of("jumpstarter_driver_noyito_relay.driver.NoyitoPowerSerial",
+            "{port: /dev/ttyUSB1, channel: 2}")
+        assert.same({ "noyito-serial", "/dev/ttyUSB1", 2 }, { power.type, power.device, power.channel })
+    end)
+
     it("has EnerGenie's sockets", function()
         assert.same({ type = "energenie", host = "pms", slot = 3, password = "0x1", timeout_s = 10 },
             power_of("jumpstarter_driver_energenie.driver.EnerGenie", "{host: pms, slot: 3, password: 0x1}"))
@@ -258,7 +264,7 @@ describe("an exporter file", function()
       serial: {type: jumpstarter_driver_pyserial.driver.PySerial, config: {url: /dev/null}}
       power: {type: %s, config: %s}
 ]]):format(type, ({
-                    NoyitoPowerSerial = "{port: /dev/ttyUSB1}", PowerSwitch = "{line: 4}",
+                    PowerSwitch = "{line: 4}",
                 })[type:match("%w+$")] or "{}")
                 local message = refused_at(11, text)
                 assert.is_truthy(message:find("jflash has no driver for " .. type, 1, true))
