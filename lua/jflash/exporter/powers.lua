@@ -27,13 +27,11 @@ end
 local YKUSH = {
     part = "power",
     config = schema.record({
-        serial = text(), port = schema.enum({ "1", "2", "3", "all" }), default = schema.enum({ "on", "off", "keep" }),
+        serial = text({ to = "power.serial" }),
+        port = schema.enum({ "1", "2", "3", "all" }, { to = "power.port" }),
+        default = schema.enum({ "on", "off", "keep" }, { idle = "jflash switches when it is asked to" }),
     }),
-    instead = function(values)
-        local hub = values.serial and "-s " .. quote(values.serial) .. " " or ""
-        local port = values.port == "all" and "a" or values.port or "a"
-        return commands(("ykushcmd %s-u %s"):format(hub, port), ("ykushcmd %s-d %s"):format(hub, port))
-    end,
+    default = { ["power.type"] = "ykush", ["power.port"] = "all" },
 }
 
 -- Raritan's switchingOperation, which that driver switches when no other is named.
@@ -178,10 +176,12 @@ local NOYITO_SERIAL = {
 local NOYITO_HID = {
     part = "power",
     config = schema.record({
-        vendor_id = schema.integer(), product_id = schema.integer(),
-        num_channels = schema.integer({ min = 4, max = 8 }), channel = schema.integer({ min = 1, max = 8 }),
-        all_channels = schema.boolean(),
+        vendor_id = schema.integer({ to = "power.vendor_id" }), product_id = schema.integer({ to = "power.product_id" }),
+        num_channels = schema.integer({ min = 4, max = 8, to = "power.channels" }),
+        channel = schema.integer({ min = 1, max = 8, to = "power.channel" }),
+        all_channels = schema.boolean({ to = "power.all_channels" }),
     }),
+    default = { ["power.type"] = "noyito-hid" },
 }
 
 local ENERGENIE = {
@@ -233,7 +233,7 @@ local function any_commands()
     return commands("COMMAND", "COMMAND")
 end
 
-for _, driver in ipairs({ NOYITO_HID, GPIO, DUTLINK }) do
+for _, driver in ipairs({ GPIO, DUTLINK }) do
     driver.instead = any_commands
 end
 
