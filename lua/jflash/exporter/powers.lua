@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- The Jumpstarter drivers that switch a board's power (or bring a console along with
--- it), by type. Apart from the shell driver jflash has nothing of its own for them yet,
--- so their keys are checked, their secrets kept, and commands suggested in their place.
+-- it), by type: each becomes power of a type of jflash's own. Where there is none, its
+-- keys are checked, its secrets kept, and commands suggested in its place.
 
 local schema = require("jflash.schema")
 local types = require("jflash.exporter.types")
@@ -10,12 +10,6 @@ local types = require("jflash.exporter.types")
 local text, secret = types.text, types.secret
 
 local PREFIX = "jumpstarter_driver_"
-
--- A command's argument, as a shell reads it.
-local function quote(value)
-    value = tostring(value)
-    return value:find("^[%w@%%+=:,./_-]+$") and value or require("jflash.shell").quote(value)
-end
 
 local function commands(on, off)
     local function argument(key, command)
@@ -176,7 +170,8 @@ local NOYITO_SERIAL = {
 local NOYITO_HID = {
     part = "power",
     config = schema.record({
-        vendor_id = schema.integer({ to = "power.vendor_id" }), product_id = schema.integer({ to = "power.product_id" }),
+        vendor_id = schema.integer({ to = "power.vendor_id" }),
+        product_id = schema.integer({ to = "power.product_id" }),
         num_channels = schema.integer({ min = 4, max = 8, to = "power.channels" }),
         channel = schema.integer({ min = 1, max = 8, to = "power.channel" }),
         all_channels = schema.boolean({ to = "power.all_channels" }),
