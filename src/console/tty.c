@@ -69,7 +69,11 @@ static void tty_close(struct jf_stream *stream) {
     free(tty);
 }
 
-static const struct jf_stream_type tty_type = {tty_write, tty_set_break, tty_close};
+static const struct jf_stream_type tty_type = {
+    .write = tty_write,
+    .set_break = tty_set_break,
+    .close = tty_close,
+};
 
 // libserialport's message for its last failure, as an error of ours.
 static enum jf_code port_failed(enum sp_return result, const char *what, struct jf_error *err) {

@@ -260,7 +260,7 @@ describe("jflash.console", function()
             { "/dev/nonexistent", "io", "nonexistent: open: No such file or directory" },
             { "/dev/null", "unsupported", "null: not a terminal" },
             { "/etc/passwd", "unsupported", "not a character device" },
-            { "ttyUSB0", "unsupported", '"ttyUSB0" is neither unix:PATH, tcp:HOST:PORT nor an absolute path' },
+            { "ttyUSB0", "unsupported", '"ttyUSB0" is none of unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, ' },
         }
         for _, case in ipairs(cases) do
             it("refuses " .. case[1]:sub(1, 30), function()
