@@ -222,6 +222,7 @@ static struct jf_console *new_console(const char *where, const struct jf_console
         return NULL;
     console->wake.fd = console->echo_fd = console->tee_fd = -1;
     console->redactor = options->redactor;
+    console->line = options->line;
     pthread_mutex_init(&console->reading, NULL);
     pthread_mutex_init(&console->state, NULL);
     console->name = options->name ? strdup(options->name) : default_name(where);

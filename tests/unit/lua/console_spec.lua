@@ -336,6 +336,32 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
             assert.is_not_nil(con)
         end)
 
+        it("changes the line's settings while it is open", function()
+            local peer <close> = peers.pty()
+            local con <close> = assert(console.open(peer.where, { name = "p", baudrate = 9600, hupcl = false }))
+            assert.is_true(con:set_line({ baudrate = 57600, flow = "xonxoff" }))
+            assert.is_true(con:set_line({ stopbits = 2 }))
+            local settings = peers.output("stty -a -F " .. peer.where)
+            for _, want in ipairs({ "57600 baud", " cstopb", " ixon", "-hupcl", "-icanon" }) do
+                assert.is_truthy(settings:find(want, 1, true), want .. " in " .. settings)
+            end
+            local _, message, code = con:set_line({ flow = "dtrdsr" })
+            assert.equal("unsupported", code)
+            assert.equal("p: line settings: the system has no flow control by DTR and DSR", message)
+        end)
+
+        it("says that a pty and a socket have no modem lines", function()
+            local peer <close> = peers.pty()
+            local con <close> = assert(console.open(peer.where, { name = "p" }))
+            assert.same({ nil, "p: modem lines: this terminal has no modem lines", "unsupported" },
+                { con:set_modem({ dtr = false }) })
+            assert.same({ nil, "p: modem lines: this terminal has no modem lines", "unsupported" },
+                { con:modem() })
+            con:close()
+            assert.same({ nil, "p: this terminal has no modem lines", "unsupported" },
+                { console.open(peer.where, { name = "p", dtr = "off" }) })
+        end)
+
         it("refuses a rate that a pty's settings cannot name", function()
             local peer <close> = peers.pty()
             local _, message, code = console.open(peer.where, { name = "p", baudrate = 12345 })
@@ -344,7 +370,7 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
         end)
 
         it("raises on misuse", function()
-            for _, options in ipairs({ { baud = 1 }, { baudrate = "x" }, { parity = "mark" }, { window_bytes = 1 } }) do
+            for _, options in ipairs({ { baud = 1 }, { baudrate = "x" }, { parity = "some" }, { dtr = true }, { window_bytes = 1 } }) do
                 assert.has_error(function()
                     console.open("/dev/null", options)
                 end)
