@@ -29,10 +29,11 @@ local function check_bind(text)
 end
 
 local function check_device(text)
-    if text == "power" or text:match("^/") or text:match("^unix:.") or text:match("^tcp:.+:%d+$") then
+    if text == "power" or text:match("^/") or text:match("^usb:.") or text:match("^usb%-path:.")
+        or text:match("^unix:.") or text:match("^tcp:.+:%d+$") then
         return nil
     end
-    return schema.quoted(text) .. " is none of power, /dev/NAME, unix:PATH, tcp:HOST:PORT"
+    return schema.quoted(text) .. " is none of power, /dev/NAME, usb:SERIAL, usb-path:PATH, unix:PATH, tcp:HOST:PORT"
 end
 
 local function check_network(network)
@@ -79,9 +80,11 @@ local CONSOLE = schema.record({
     device = schema.string({ required = true, check = check_device }),
     baudrate = schema.integer({ default = 115200, min = 50, max = 4000000 }),
     bytesize = schema.integer({ default = 8, min = 5, max = 8 }),
-    parity = schema.enum({ "none", "even", "odd" }, { default = "none" }),
+    parity = schema.enum({ "none", "even", "odd", "mark", "space" }, { default = "none" }),
     stopbits = schema.integer({ default = 1, min = 1, max = 2 }),
-    flow = schema.enum({ "none", "rtscts", "xonxoff" }, { default = "none" }),
+    flow = schema.enum({ "none", "rtscts", "xonxoff", "dtrdsr" }, { default = "none" }),
+    dtr = schema.enum({ "leave", "on", "off" }, { default = "leave" }),
+    rts = schema.enum({ "leave", "on", "off" }, { default = "leave" }),
     disable_hupcl = schema.boolean({ default = false }),
     cps = schema.number({ nullable = true, min = 1 }),
     escape_key = schema.string({ default = "^]", check = check_escape }),

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "console/device.h"
 #include "console/internal.h"
 #include "console/socket.h"
 
@@ -210,10 +211,12 @@ static enum jf_code open_stream(const char *where, const struct jf_console_optio
         return jf_unix_open(socket_path, deadline, cancel, ret_stream, err);
     if (address)
         return jf_tcp_open(address, deadline, cancel, ret_stream, err);
-    if (where[0] == '/')
+    if (jf_device_is_name(where))
         return jf_tty_open(where, &options->line, ret_stream, err);
     return jf_fail(err, JF_UNSUPPORTED,
-                   "\"%.100s\" is neither unix:PATH, tcp:HOST:PORT nor an absolute path", where);
+                   "\"%.100s\" is neither unix:PATH, tcp:HOST:PORT, usb:SERIAL, usb-path:PATH nor "
+                   "an absolute path",
+                   where);
 }
 
 static struct jf_console *new_console(const char *where, const struct jf_console_options *options) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "console/device.h"
 #include "console/termios_line.h"
 
 // How long close waits for what was sent to leave the port, e.g. when flow
@@ -275,10 +276,15 @@ static enum jf_code open_tty(const char *path, const struct jf_line *line,
 enum jf_code jf_tty_open(const char *path, const struct jf_line *line,
                          struct jf_stream **ret_stream, struct jf_error *err) {
     // libserialport knows /dev/ttyUSB0, not its names under /dev/serial/by-id.
-    char *real = realpath(path, NULL);
+    char *found = NULL;
+    enum jf_code code = jf_device_find(path, NULL, &found, err);
+    if (code != JF_OK)
+        return code;
+    char *real = realpath(found, NULL);
+    free(found);
     if (!real)
         return jf_fail_errno(err, errno, "open");
-    enum jf_code code = open_tty(real, line, ret_stream, err);
+    code = open_tty(real, line, ret_stream, err);
     free(real);
     return code;
 }

@@ -13,6 +13,7 @@
 // up by termios, where only the standard rates exist. JF_IO with EBUSY when
 // another program has the port, JF_UNSUPPORTED when `path` is no terminal or
 // cannot do what `line` asks for.
+// `path` may be any name that jf_device_find knows.
 enum jf_code jf_tty_open(const char *path, const struct jf_line *line,
                          struct jf_stream **ret_stream, struct jf_error *err);
 

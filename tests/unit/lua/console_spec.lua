@@ -260,7 +260,10 @@ describe("jflash.console", function()
             { "/dev/nonexistent", "io", "nonexistent: open: No such file or directory" },
             { "/dev/null", "unsupported", "null: not a terminal" },
             { "/etc/passwd", "unsupported", "not a character device" },
-            { "ttyUSB0", "unsupported", '"ttyUSB0" is neither unix:PATH, tcp:HOST:PORT nor an absolute path' },
+            { "usb:no-such-adapter", "io", "usb:no-such-adapter: no terminal fits; those behind USB: " },
+            { "/etc/passw?-none", "io", "no terminal fits; in its folder: " },
+            { "ttyUSB0", "unsupported",
+                '"ttyUSB0" is neither unix:PATH, tcp:HOST:PORT, usb:SERIAL, usb-path:PATH nor an absolute path' },
         }
         for _, case in ipairs(cases) do
             it("refuses " .. case[1]:sub(1, 30), function()
@@ -362,6 +365,15 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
                 { console.open(peer.where, { name = "p", dtr = "off" }) })
         end)
 
+        it("opens the one terminal that fits a pattern", function()
+            local peer <close> = peers.pty()
+            local link = peer.dir .. "/usb-FTDI_A100-if00"
+            assert(os.execute(("ln -s %s %s"):format(peer.where, link)))
+            local con <close> = assert(console.open(peer.dir .. "/usb-*-if00"))
+            assert.is_true(con:set_line({ baudrate = 9600 }))
+            assert.is_truthy(peers.output("stty -a -F " .. peer.where):find("9600 baud", 1, true))
+        end)
+
         it("refuses a rate that a pty's settings cannot name", function()
             local peer <close> = peers.pty()
             local _, message, code = console.open(peer.where, { name = "p", baudrate = 12345 })
@@ -370,7 +382,8 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
         end)
 
         it("raises on misuse", function()
-            for _, options in ipairs({ { baud = 1 }, { baudrate = "x" }, { parity = "some" }, { dtr = true }, { window_bytes = 1 } }) do
+            local faulty = { { baud = 1 }, { baudrate = "x" }, { parity = "?" }, { dtr = true }, { window_bytes = 1 } }
+            for _, options in ipairs(faulty) do
                 assert.has_error(function()
                     console.open("/dev/null", options)
                 end)
