@@ -28,12 +28,17 @@ local function check_bind(text)
     return schema.quoted(text) .. " is neither an IPv4 address nor auto nor auto-loopback"
 end
 
+local DEVICES = { "^power$", "^/", "^unix:.", "^tcp:.+:%d+$", "^telnet:[^/]+:%d+$", "^rfc2217:[^/]+:%d+$",
+    "^rfc2217://[^/]+:%d+$", "^exec:.*%S", "^usb:.", "^usb%-path:." }
+
 local function check_device(text)
-    if text == "power" or text:match("^/") or text:match("^usb:.") or text:match("^usb%-path:.")
-        or text:match("^unix:.") or text:match("^tcp:.+:%d+$") then
-        return nil
+    for _, pattern in ipairs(DEVICES) do
+        if text:match(pattern) then
+            return nil
+        end
     end
-    return schema.quoted(text) .. " is none of power, /dev/NAME, usb:SERIAL, usb-path:PATH, unix:PATH, tcp:HOST:PORT"
+    return schema.quoted(text) .. " is none of power, /dev/NAME, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
+        .. "rfc2217:HOST:PORT, exec:COMMAND, usb:SERIAL, usb-path:PATH"
 end
 
 local function check_network(network)
@@ -87,6 +92,7 @@ local CONSOLE = schema.record({
     rts = schema.enum({ "leave", "on", "off" }, { default = "leave" }),
     disable_hupcl = schema.boolean({ default = false }),
     cps = schema.number({ nullable = true, min = 1 }),
+    reconnect_s = schema.duration({ default = 10, min = 0 }),
     escape_key = schema.string({ default = "^]", check = check_escape }),
 }, { required = true })
 

@@ -210,6 +210,7 @@ end
 -- line; then there is none to return.
 local function finish(self, nonce, command, timeout_s, on_text)
     local deadline = job.now() + (timeout_s or self.command_s)
+    local reopened = self.console.reopened
     -- Where both end at the same character, the longer one matches.
     local patterns = { "re:>" .. nonce .. " (\\d+)\n", on_text and "\n" or nil }
     while true do
@@ -220,6 +221,9 @@ local function finish(self, nonce, command, timeout_s, on_text)
             clear_line(self)
             self.console:fail({ code = code, message = ("shell: %s: %s"):format(command, message) })
         elseif match.index == 1 then
+            if not on_text then
+                self.console:check_whole(reopened, "a command")
+            end
             if on_text and match.before ~= "" then
                 on_text(match.before)
             end

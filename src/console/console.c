@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "console/device.h"
+#include "console/exec.h"
 #include "console/internal.h"
 #include "console/socket.h"
+#include "console/telnet_stream.h"
 
 // Reads in a row before the console's thread looks up.
 #define STEPS_PER_WAIT 16
@@ -160,6 +162,8 @@ static void park(struct jf_console *console) {
 
 static void *drain(void *argument) {
     struct jf_console *console = argument;
+    // What came while the stream was opened does not make the descriptor ready.
+    jf_console_step(console);
     for (bool open = true; open && !atomic_load(&console->closing);) {
         if (atomic_load(&console->claimed))
             park(console);
@@ -191,31 +195,48 @@ static const char *after(const char *text, const char *prefix) {
     return strncmp(text, prefix, len) == 0 ? text + len : NULL;
 }
 
-// "ttyUSB0" for /dev/ttyUSB0, the file's name of a socket, HOST:PORT.
+// "ttyUSB0" for /dev/ttyUSB0, the file's name of a socket, HOST:PORT, a command.
 static char *default_name(const char *where) {
+    static const char *const prefixes[] = {
+        "tcp:", "telnet:", "rfc2217://", "rfc2217:", "exec:", "/dev/",
+    };
     const char *socket_path = after(where, "unix:");
-    const char *address = after(where, "tcp:");
-    const char *device = after(where, "/dev/");
-    if (socket_path && strrchr(socket_path, '/'))
-        socket_path = strrchr(socket_path, '/') + 1;
-    const char *name = socket_path ? socket_path : address ? address : device ? device : where;
-    return strdup(name);
+    if (socket_path)
+        return strdup(strrchr(socket_path, '/') ? strrchr(socket_path, '/') + 1 : socket_path);
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        if (after(where, prefixes[i]))
+            return strdup(after(where, prefixes[i]));
+    }
+    return strdup(where);
+}
+
+static enum jf_code open_rfc2217(const char *address, const struct jf_line *line,
+                                 jf_deadline deadline, const struct jf_cancel *cancel,
+                                 struct jf_stream **ret_stream, struct jf_error *err) {
+    const char *url_address = after(address, "//");
+    return jf_rfc2217_open(url_address ? url_address : address, line, deadline, cancel, ret_stream,
+                           err);
 }
 
 static enum jf_code open_stream(const char *where, const struct jf_console_options *options,
                                 jf_deadline deadline, const struct jf_cancel *cancel,
                                 struct jf_stream **ret_stream, struct jf_error *err) {
-    const char *socket_path = after(where, "unix:");
-    const char *address = after(where, "tcp:");
-    if (socket_path)
-        return jf_unix_open(socket_path, deadline, cancel, ret_stream, err);
-    if (address)
-        return jf_tcp_open(address, deadline, cancel, ret_stream, err);
+    const char *rest;
+    if ((rest = after(where, "unix:")))
+        return jf_unix_open(rest, deadline, cancel, ret_stream, err);
+    if ((rest = after(where, "tcp:")))
+        return jf_tcp_open(rest, deadline, cancel, ret_stream, err);
+    if ((rest = after(where, "telnet:")))
+        return jf_telnet_open(rest, deadline, cancel, ret_stream, err);
+    if ((rest = after(where, "rfc2217:")))
+        return open_rfc2217(rest, &options->line, deadline, cancel, ret_stream, err);
+    if ((rest = after(where, "exec:")))
+        return jf_exec_open(rest, ret_stream, err);
     if (jf_device_is_name(where))
         return jf_tty_open(where, &options->line, ret_stream, err);
     return jf_fail(err, JF_UNSUPPORTED,
-                   "\"%.100s\" is neither unix:PATH, tcp:HOST:PORT, usb:SERIAL, usb-path:PATH nor "
-                   "an absolute path",
+                   "\"%.100s\" is none of unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
+                   "rfc2217:HOST:PORT, exec:COMMAND, usb:SERIAL, usb-path:PATH or an absolute path",
                    where);
 }
 

@@ -30,8 +30,9 @@ struct jf_console_options {
     struct jf_redactor *redactor; // must outlive the console
 };
 
-// `where` is "unix:PATH", "tcp:HOST:PORT", or the path of a terminal. Free with
-// jf_console_close.
+// `where` is "unix:PATH", "tcp:HOST:PORT" (raw), "telnet:HOST:PORT",
+// "rfc2217:HOST:PORT" (also as a URL), "exec:COMMAND", or the path of a terminal.
+// Free with jf_console_close.
 enum jf_code jf_console_open(const char *where, const struct jf_console_options *options,
                              jf_deadline deadline, const struct jf_cancel *cancel,
                              struct jf_console **ret_console, struct jf_error *err);

@@ -27,13 +27,20 @@ static enum jf_code failed(int sys_errno, const char *what, struct jf_error *err
     return jf_fail_errno(err, sys_errno, "%s", what);
 }
 
-enum jf_code jf_stream_read(struct jf_stream *stream, void *bytes, size_t len, size_t *ret_len,
-                            struct jf_error *err) {
-    ssize_t got = read(stream->fd, bytes, len);
+enum jf_code jf_stream_read_fd(int fd, void *bytes, size_t len, size_t *ret_len,
+                               struct jf_error *err) {
+    ssize_t got = read(fd, bytes, len);
     *ret_len = got > 0 ? (size_t)got : 0;
     if (got == 0)
         return jf_fail(err, JF_CLOSED, "the other side hung up");
     return got < 0 ? failed(errno, "read", err) : JF_OK;
+}
+
+enum jf_code jf_stream_read(struct jf_stream *stream, void *bytes, size_t len, size_t *ret_len,
+                            struct jf_error *err) {
+    if (stream->type->read)
+        return stream->type->read(stream, bytes, len, ret_len, err);
+    return jf_stream_read_fd(stream->fd, bytes, len, ret_len, err);
 }
 
 enum jf_code jf_stream_write(struct jf_stream *stream, const void *bytes, size_t len,
@@ -45,7 +52,7 @@ enum jf_code jf_stream_write(struct jf_stream *stream, const void *bytes, size_t
 
 enum jf_code jf_stream_set_break(struct jf_stream *stream, bool on, struct jf_error *err) {
     if (!stream->type->set_break)
-        return jf_fail(err, JF_UNSUPPORTED, "a socket carries no break");
+        return jf_fail(err, JF_UNSUPPORTED, "this console carries no break");
     return stream->type->set_break(stream, on, err);
 }
 

@@ -17,6 +17,9 @@ struct jf_stream;
 
 // What each kind of stream does in its own way.
 struct jf_stream_type {
+    // As jf_stream_read; NULL: read(2) on the descriptor.
+    enum jf_code (*read)(struct jf_stream *stream, void *bytes, size_t len, size_t *ret_len,
+                         struct jf_error *err);
     // As write(2), without ever raising SIGPIPE.
     ssize_t (*write)(struct jf_stream *stream, const void *bytes, size_t len);
     // Starts or ends a break condition; NULL where there is no such thing.
@@ -40,8 +43,10 @@ struct jf_stream {
     int fd; // for poll(2); owned by the stream
 };
 
-// Both: JF_OK with *ret_len == 0 means "not now"; JF_CLOSED that the other side
+// All: JF_OK with *ret_len == 0 means "not now"; JF_CLOSED that the other side
 // hung up (for a pty, EIO says so); JF_IO anything else.
+enum jf_code jf_stream_read_fd(int fd, void *bytes, size_t len, size_t *ret_len,
+                               struct jf_error *err);
 enum jf_code jf_stream_read(struct jf_stream *stream, void *bytes, size_t len, size_t *ret_len,
                             struct jf_error *err);
 enum jf_code jf_stream_write(struct jf_stream *stream, const void *bytes, size_t len,

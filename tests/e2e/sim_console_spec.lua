@@ -164,3 +164,28 @@ describe("jflash power", function()
         assert.truthy(result.stderr:find("3 tries", 1, true), result.stderr)
     end)
 end)
+
+describe("a console that hangs up and comes back in the middle of a run", function()
+    local BACK = { console = { reconnect_s = 20 } }
+
+    support.rows({
+        {
+            name = "while a file is loaded fails that command, and the run goes on",
+            options = { faults = { { kind = "hang_up", at = "load", times = 1, back_after_s = 0.3 } } },
+            config = { retries = 1, console = BACK.console }, status = 0, storage = "flashed",
+            says = { "trying for 20 s to open it again", "the console is open again after" },
+        },
+        {
+            name = "while it writes costs no power cycle",
+            options = { faults = { { kind = "hang_up", at = "write", offset = 4096, times = 1, back_after_s = 0.3 } } },
+            config = BACK, status = 0, cycles = 1, storage = "flashed",
+            says = { "the console is open again after", "flashed and verified" },
+        },
+        {
+            name = "is waited for no longer than reconnect_s",
+            options = { faults = { { kind = "hang_up", at = "write", offset = 4096 } } },
+            config = { console = { reconnect_s = 0.5 } }, status = 5, step = "write", within_s = 15,
+            message = "hung up", says = "the console did not come back",
+        },
+    }, it)
+end)

@@ -158,7 +158,8 @@ function Board:config()
     return {
         description = "the scripted board of the tests",
         bundle = self.bundle,
-        console = { device = self.console },
+        -- A hang-up is a fault of the run unless a test wants otherwise.
+        console = { device = self.console, reconnect_s = 0 },
         power = self.power,
         network = { method = "dhcp" },
         tftp = { host = "auto-loopback", port = 0 },

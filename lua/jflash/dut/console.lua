@@ -8,6 +8,7 @@
 local consoles = require("jflash.console")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
+local log = require("jflash.log")
 
 local M = {}
 
@@ -30,10 +31,15 @@ local meanings = {
 -- Console lines that an error shows.
 local ERROR_LINES = 12
 local ERROR_BYTES = 2000
+-- Seconds between two tries to open a console that hung up.
+local RECONNECT_PAUSE_S = 0.2
+-- One that hangs up again within this time has not come back: its deadline goes on.
+local BACK_S = 1
 
 ---@class jflash.dut.Console
 ---@field name string
 ---@field is_lost boolean  it hung up: it must be opened again
+---@field reopened integer  how often it came back after a hang-up
 local Console = {
     BANNER = BANNER, -- for those who must tell a reset's banner from one that a command printed
 }
@@ -47,19 +53,15 @@ function M.new(config, name)
         config = config,
         name = name,
         phase_name = "quiet",
+        reopened = 0,
         -- Called behind each opening, before the board can say anything.
         on_open = function() end,
     }, Console)
 end
 
---- Connects, or connects again after the board's console has moved.
----@param where string|nil  an address that replaces the configured one
-function Console:open(where)
-    self:close()
-    where = where or self.config.device
-    self.where = where
-    local hint = "is it the right console? jflash console shows it live"
-    self.raw = errors.check("host", consoles.open(where, {
+-- nil, message, code when it cannot be opened.
+local function connect(self)
+    return consoles.open(self.where, {
         name = self.name,
         baudrate = self.config.baudrate,
         bytesize = self.config.bytesize,
@@ -70,12 +72,57 @@ function Console:open(where)
         rts = self.config.rts,
         hupcl = not self.config.disable_hupcl,
         timeout_s = 10,
-    }))
+    })
+end
+
+local function take(self, raw)
+    self.raw = raw
     self:record(self.transcript_path)
-    self.raw:echo(self.debug or false)
+    raw:echo(self.debug or false)
     self.is_lost = false
-    self.hint = hint
     self.on_open()
+end
+
+--- Connects, or connects again after the board's console has moved.
+---@param where string|nil  an address that replaces the configured one
+function Console:open(where)
+    self:close()
+    self.where = where or self.config.device
+    self.earlier = nil
+    take(self, errors.check("host", connect(self)))
+end
+
+-- Opens a console that hung up during a run again: an adapter that was pulled out, a
+-- server that was restarted. False when it stays away. What the board said meanwhile
+-- is lost, and whoever waits for more must be able to tell.
+local function reconnect(self, why)
+    local limit_s = self.config.reconnect_s or 0
+    if limit_s == 0 or self.config.device == "power" then
+        return false
+    end
+    local now = job.now()
+    if not self.back_at or now - self.back_at > BACK_S then
+        self.reconnect_deadline = now + limit_s
+    end
+    log.warn("%s; trying for %g s to open it again", why, limit_s)
+    self.earlier = self:last_lines()
+    self:close()
+    while true do
+        errors.check("host", job.sleep(RECONNECT_PAUSE_S))
+        local raw, message, code = connect(self)
+        if raw then
+            take(self, raw)
+            self.back_at = job.now()
+            self.reopened = self.reopened + 1
+            log.warn("%s: the console is open again after %.1f s", self.name, self.back_at - now)
+            return true
+        elseif code == "cancelled" then
+            errors.check("host", raw, message, code)
+        elseif job.now() >= self.reconnect_deadline then
+            log.warn("%s: the console did not come back: %s", self.name, message)
+            return false
+        end
+    end
 end
 
 --- Keeps every byte in a file, with times, also over the next openings.
@@ -114,11 +161,9 @@ end
 --- The board's last lines, for people.
 ---@return string
 function Console:last_lines()
-    if not self.raw then
-        return ""
-    end
+    local text = (self.earlier and self.earlier .. "\n" or "") .. (self.raw and self.raw:tail(ERROR_BYTES) or "")
     local lines = {}
-    for line in self.raw:tail(ERROR_BYTES):gmatch("[^\n]+") do
+    for line in text:gmatch("[^\n]+") do
         table.insert(lines, (line:gsub("%c", " ")))
     end
     return table.concat(lines, "\n", math.max(1, #lines - ERROR_LINES + 1))
@@ -157,6 +202,18 @@ function Console:expect(patterns, options)
     return match
 end
 
+-- As the raw expect, over hang-ups from which the console comes back.
+local function expect(self, patterns, timeout_s, fail)
+    local deadline = job.now() + timeout_s
+    while true do
+        local left_s = math.max(deadline - job.now(), 0)
+        local match, message, code = opened(self):expect(patterns, { timeout_s = left_s, fail = fail })
+        if match or code ~= "closed" or not reconnect(self, message) then
+            return match, message, code
+        end
+    end
+end
+
 --- As expect, but a time-out is an answer: nil, message, "timeout". Everything
 --- else that goes wrong is raised.
 ---@param patterns string|string[]
@@ -164,10 +221,7 @@ end
 function Console:try_expect(patterns, options)
     options = options or {}
     local fail = options.fail or phases[self.phase_name]
-    local match, message, code = opened(self):expect(patterns, {
-        timeout_s = options.timeout_s or 30,
-        fail = fail,
-    })
+    local match, message, code = expect(self, patterns, options.timeout_s or 30, fail)
     if not match and code == "timeout" then
         return nil, message, code
     end
@@ -178,6 +232,17 @@ function Console:try_expect(patterns, options)
         raise_failed_pattern(self, fail, match)
     end
     return match
+end
+
+--- Raises unless the console was open all the time since it had been reopened
+--- `reopened` times: what came meanwhile is not whole, whatever its end says.
+---@param reopened integer
+---@param what string  for the message
+function Console:check_whole(reopened, what)
+    if self.reopened ~= reopened then
+        self:fail({ code = "gap",
+            message = ("%s: the console was away during %s: its output is not whole"):format(self.name, what) })
+    end
 end
 
 --- Lets time pass, but not past a failure pattern of the phase.
@@ -197,6 +262,8 @@ function Console:traffic()
     return stats.sent_bytes + stats.received_bytes
 end
 
+--- Types a text. When the console hangs up and comes back, nobody knows how much
+--- of it has arrived: only an answer tells.
 ---@param text string
 ---@param options {cps: number|nil, timeout_s: number|nil}|nil
 function Console:send(text, options)
@@ -205,7 +272,7 @@ function Console:send(text, options)
         cps = options.cps or self.config.cps,
         timeout_s = options.timeout_s or 10 + #text / 100,
     })
-    if not ok then
+    if not ok and not (code == "closed" and reconnect(self, message)) then
         self:fail({ code = code, message = message })
     end
 end

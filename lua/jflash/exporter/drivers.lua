@@ -70,18 +70,17 @@ end
 ------------------------------------------------------------------------------
 -- Consoles
 
-local CONSOLE_INSTEAD = "use a tty, tcp:HOST:PORT or unix:PATH: --set console.device=/dev/NAME"
+local CONSOLE_INSTEAD = "use a tty, tcp:HOST:PORT or another of its kinds: --set console.device=/dev/NAME"
 
--- pySerial's URL as console.device.
+-- pySerial's URL as console.device. Its options behind "?" are about pySerial itself.
 local function device(url)
-    local address = url:match("^socket://([^/?]+)")
+    local kind, address = url:match("^(%w+)://([^/?]+)")
     if url:match("^/") then
         return url
-    elseif address then
+    elseif kind == "socket" then
         return "tcp:" .. address
-    elseif url:match("^rfc2217://") then
-        return nil, "jflash does not speak RFC 2217; where ser2net serves the line raw too, "
-            .. "--set console.device=tcp:HOST:PORT"
+    elseif kind == "rfc2217" then
+        return "rfc2217:" .. address
     end
     return nil, ("jflash cannot open %s; %s"):format(schema.quoted(url), CONSOLE_INSTEAD)
 end

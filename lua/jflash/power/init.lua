@@ -23,8 +23,8 @@ local schema = require("jflash.schema")
 local M = {}
 
 --- The drivers that come with jflash.
-M.types = { "command", "energenie", "http", "ipmi", "manual", "noyito-serial", "qemu", "sequence",
-    "serial-relay", "snmp", "tasmota", "usb-port" }
+M.types = { "command", "energenie", "http", "ipmi", "manual", "noyito-hid", "noyito-serial", "qemu",
+    "sequence", "serial-relay", "snmp", "tasmota", "usb-port", "usbrelay", "ykush" }
 
 -- A switch may miss one command; more than three times is no accident.
 local TRIES = 3

@@ -246,6 +246,7 @@ function UBoot:try_frame(command, options)
     options = options or {}
     local pattern = enter_framed(self, command)
     local deadline = job.now() + (options.timeout_s or self.config.command_timeout_s)
+    local reopened = self.console.reopened
     local output, match
     repeat
         local left = math.max(deadline - job.now(), 0)
@@ -259,6 +260,7 @@ function UBoot:try_frame(command, options)
             options.tick()
         end
     until match
+    self.console:check_whole(reopened, "a command")
     self:await_prompt()
     return (output:gsub("^[^\n]*\n", "", 1)), math.tointeger(tonumber(match.captures[1]))
 end

@@ -262,8 +262,7 @@ describe("jflash.console", function()
             { "/etc/passwd", "unsupported", "not a character device" },
             { "usb:no-such-adapter", "io", "usb:no-such-adapter: no terminal fits; those behind USB: " },
             { "/etc/passw?-none", "io", "no terminal fits; in its folder: " },
-            { "ttyUSB0", "unsupported",
-                '"ttyUSB0" is neither unix:PATH, tcp:HOST:PORT, usb:SERIAL, usb-path:PATH nor an absolute path' },
+            { "ttyUSB0", "unsupported", '"ttyUSB0" is none of unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, ' },
         }
         for _, case in ipairs(cases) do
             it("refuses " .. case[1]:sub(1, 30), function()

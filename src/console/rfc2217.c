@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "console/rfc2217.h"
+
+static size_t value_size(uint8_t command) {
+    switch (command) {
+    case JF_RFC2217_SET_BAUDRATE:
+    case JF_RFC2217_SET_BAUDRATE + JF_RFC2217_ANSWER:
+        return 4;
+    case JF_RFC2217_FLOWCONTROL_SUSPEND:
+    case JF_RFC2217_FLOWCONTROL_RESUME:
+    case JF_RFC2217_FLOWCONTROL_SUSPEND + JF_RFC2217_ANSWER:
+    case JF_RFC2217_FLOWCONTROL_RESUME + JF_RFC2217_ANSWER:
+        return 0;
+    default:
+        return 1;
+    }
+}
+
+size_t jf_rfc2217_encode(struct jf_rfc2217_request request, uint8_t out[JF_RFC2217_MAX]) {
+    size_t size = value_size(request.command);
+    out[0] = request.command;
+    for (size_t i = 0; i < size; i++)
+        out[1 + i] = (uint8_t)(request.value >> 8 * (size - 1 - i));
+    return 1 + size;
+}
+
+bool jf_rfc2217_decode(const uint8_t *bytes, size_t len, struct jf_rfc2217_request *ret_request) {
+    if (len < 1 || len - 1 < value_size(bytes[0]))
+        return false;
+    *ret_request = (struct jf_rfc2217_request){.command = bytes[0]};
+    for (size_t i = 0; i < value_size(bytes[0]); i++)
+        ret_request->value = ret_request->value << 8 | bytes[1 + i];
+    return true;
+}
+
+static uint32_t parity_value(enum jf_parity parity) {
+    if (parity == JF_PARITY_ODD)
+        return 2;
+    return parity == JF_PARITY_EVEN ? 3 : 1;
+}
+
+static uint32_t flow_value(enum jf_flow flow) {
+    if (flow == JF_FLOW_RTSCTS)
+        return JF_RFC2217_FLOW_HARDWARE;
+    return flow == JF_FLOW_XONXOFF ? JF_RFC2217_FLOW_XONXOFF : JF_RFC2217_FLOW_NONE;
+}
+
+void jf_rfc2217_line(const struct jf_line *line,
+                     struct jf_rfc2217_request out[JF_RFC2217_LINE_REQUESTS]) {
+    size_t count = 0;
+    out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_BAUDRATE, (uint32_t)line->baudrate};
+    out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_DATASIZE, (uint32_t)line->bytesize};
+    out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_PARITY, parity_value(line->parity)};
+    out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_STOPSIZE, (uint32_t)line->stopbits};
+    out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_CONTROL, flow_value(line->flow)};
+}
+
+static const char *name_of(uint8_t command) {
+    switch (command) {
+    case JF_RFC2217_SET_BAUDRATE:
+        return "baud rate";
+    case JF_RFC2217_SET_DATASIZE:
+        return "data bits";
+    case JF_RFC2217_SET_PARITY:
+        return "parity";
+    case JF_RFC2217_SET_STOPSIZE:
+        return "stop bits";
+    default:
+        return "command";
+    }
+}
+
+static const char *parity_name(uint32_t value) {
+    static const char *const names[] = {"as it was", "none", "odd", "even", "mark", "space"};
+    return value < sizeof names / sizeof *names ? names[value] : "unknown";
+}
+
+static const char *control_name(uint32_t value) {
+    static const char *const names[] = {
+        [JF_RFC2217_FLOW_NONE] = "flow control none",
+        [JF_RFC2217_FLOW_XONXOFF] = "flow control xonxoff",
+        [JF_RFC2217_FLOW_HARDWARE] = "flow control rtscts",
+        [JF_RFC2217_BREAK_ON] = "break on",
+        [JF_RFC2217_BREAK_OFF] = "break off",
+        [JF_RFC2217_DTR_ON] = "DTR on",
+        [JF_RFC2217_DTR_OFF] = "DTR off",
+        [JF_RFC2217_RTS_ON] = "RTS on",
+        [JF_RFC2217_RTS_OFF] = "RTS off",
+    };
+    return value < sizeof names / sizeof *names && names[value] ? names[value] : "another control";
+}
+
+void jf_rfc2217_describe(struct jf_rfc2217_request request, struct jf_buf *out) {
+    if (request.command == JF_RFC2217_SET_CONTROL)
+        jf_buf_addf(out, "%s", control_name(request.value));
+    else if (request.command == JF_RFC2217_SET_PARITY)
+        jf_buf_addf(out, "parity %s", parity_name(request.value));
+    else
+        jf_buf_addf(out, "%s %lu", name_of(request.command), (unsigned long)request.value);
+}

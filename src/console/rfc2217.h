@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands of telnet's COM-PORT option (RFC 2217) as bytes.
+#ifndef JF_CONSOLE_RFC2217_H
+#define JF_CONSOLE_RFC2217_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "console/tty.h"
+
+// What the client asks for. A server's answer has the number plus
+// JF_RFC2217_ANSWER and, in the same form, what is now so.
+enum jf_rfc2217_command {
+    JF_RFC2217_SET_BAUDRATE = 1,
+    JF_RFC2217_SET_DATASIZE = 2,
+    JF_RFC2217_SET_PARITY = 3,
+    JF_RFC2217_SET_STOPSIZE = 4,
+    JF_RFC2217_SET_CONTROL = 5,
+    JF_RFC2217_NOTIFY_LINESTATE = 6,
+    JF_RFC2217_NOTIFY_MODEMSTATE = 7,
+    JF_RFC2217_FLOWCONTROL_SUSPEND = 8,
+    JF_RFC2217_FLOWCONTROL_RESUME = 9,
+};
+#define JF_RFC2217_ANSWER 100
+
+// Values of SET_CONTROL.
+enum jf_rfc2217_control {
+    JF_RFC2217_FLOW_NONE = 1,
+    JF_RFC2217_FLOW_XONXOFF = 2,
+    JF_RFC2217_FLOW_HARDWARE = 3,
+    JF_RFC2217_BREAK_ON = 5,
+    JF_RFC2217_BREAK_OFF = 6,
+    JF_RFC2217_DTR_ON = 8,
+    JF_RFC2217_DTR_OFF = 9,
+    JF_RFC2217_RTS_ON = 11,
+    JF_RFC2217_RTS_OFF = 12,
+};
+
+// The longest command: its number and four bytes.
+#define JF_RFC2217_MAX 5
+
+struct jf_rfc2217_request {
+    uint8_t command;
+    uint32_t value;
+};
+
+// Returns the number of bytes in `out`.
+size_t jf_rfc2217_encode(struct jf_rfc2217_request request, uint8_t out[JF_RFC2217_MAX]);
+
+// False when `bytes` is no complete command.
+bool jf_rfc2217_decode(const uint8_t *bytes, size_t len, struct jf_rfc2217_request *ret_request);
+
+// The requests that set up a line.
+#define JF_RFC2217_LINE_REQUESTS 5
+void jf_rfc2217_line(const struct jf_line *line,
+                     struct jf_rfc2217_request out[JF_RFC2217_LINE_REQUESTS]);
+
+// Appends for people what a request stands for: "baud rate 115200", "break on".
+void jf_rfc2217_describe(struct jf_rfc2217_request request, struct jf_buf *out);
+
+#endif
