@@ -360,8 +360,8 @@ describe("an exporter file", function()
     end)
 
     it("says which child a mistyped one is", function()
-        local text = replaced(TI, "      power:\n", "      uboott: {type: jumpstarter_driver_uboot.driver.UbootConsole}\n"
-            .. "      power:\n")
+        local child = "      uboott: {type: jumpstarter_driver_uboot.driver.UbootConsole}\n"
+        local text = replaced(TI, "      power:\n", child .. "      power:\n")
         local warnings = table.concat(board(text).warnings, "\n")
         assert.truthy(warnings:find("uboott: not used: .* %(did you mean 'uboot'%?%)"), warnings)
     end)
