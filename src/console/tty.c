@@ -66,8 +66,9 @@ static enum jf_code tty_get_modem(struct jf_stream *stream, unsigned *ret_lines,
     int bits = 0;
     if (ioctl(stream->fd, TIOCMGET, &bits) != 0)
         return modem_failed(errno, err);
-    *ret_lines = (bits & TIOCM_CTS ? JF_MODEM_CTS : 0U) | (bits & TIOCM_DSR ? JF_MODEM_DSR : 0U) |
-                 (bits & TIOCM_CD ? JF_MODEM_DCD : 0U) | (bits & TIOCM_RI ? JF_MODEM_RI : 0U);
+    *ret_lines = ((bits & TIOCM_CTS) ? JF_MODEM_CTS : 0U) |
+                 ((bits & TIOCM_DSR) ? JF_MODEM_DSR : 0U) |
+                 ((bits & TIOCM_CD) ? JF_MODEM_DCD : 0U) | ((bits & TIOCM_RI) ? JF_MODEM_RI : 0U);
     return JF_OK;
 }
 
