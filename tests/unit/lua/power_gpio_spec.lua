@@ -58,7 +58,8 @@ describe("power by GPIO", function()
     end)
 
     it("finds the controller by label and the line by name, active low", function()
-        assert.equal("on\t\nstate\ton\n", use("{type='gpio', chip='bench', line='RELAY', active_low=true}", "on state"))
+        assert.equal("on\t\nstate\ton\n",
+            use("{type='gpio', chip='bench', line='RELAY', active_low=true}", "on state"))
         assert.equal("0\n", scratch:read("gpio/value"))
         assert.equal("off\t\nstate\toff\n", use("{type='gpio', line='RELAY', active_low=true}", "off state"))
         assert.equal("1\n", scratch:read("gpio/value"))
@@ -91,8 +92,8 @@ describe("power by GPIO", function()
     it("says what lets one open the controller", function()
         scratch:write("gpio/errno", "13")
         local said = use("{type='gpio', line=5}", "on")
-        assert.truthy(said:find("power on: gpiochip0: Permission denied\nhint\tsudo chgrp plugdev /dev/gpiochip0 && ", 1,
-            true), said)
+        assert.truthy(said:find("power on: gpiochip0: Permission denied\nhint\tsudo chgrp plugdev /dev/gpiochip0 && ",
+            1, true), said)
     end)
 
     it("says what is not there", function()
