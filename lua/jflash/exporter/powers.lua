@@ -192,11 +192,14 @@ local ENERGENIE = {
 local GPIO = {
     part = "power",
     config = schema.record({
-        device = text(), line = schema.integer({ required = true, min = 0 }),
-        drive = schema.enum({ "open_drain", "push_pull", "open_source" }, { nullable = true }),
-        bias = schema.enum({ "as_is", "pull_up", "pull_down", "disabled" }, { nullable = true }),
-        active_low = schema.boolean(), initial_value = schema.open(), mode = text(),
+        device = text({ to = "power.chip" }),
+        line = schema.integer({ required = true, min = 0, to = "power.line" }),
+        drive = schema.enum({ "open_drain", "push_pull", "open_source" }, { nullable = true, to = "power.drive" }),
+        bias = schema.enum({ "as_is", "pull_up", "pull_down", "disabled" }, { nullable = true, to = "power.bias" }),
+        active_low = schema.boolean({ to = "power.active_low" }),
+        initial_value = schema.open({ idle = "jflash switches when it is asked to" }), mode = text(),
     }),
+    default = { ["power.type"] = "gpio" },
 }
 
 local function virtual_power()
@@ -228,9 +231,7 @@ local function any_commands()
     return commands("COMMAND", "COMMAND")
 end
 
-for _, driver in ipairs({ GPIO, DUTLINK }) do
-    driver.instead = any_commands
-end
+DUTLINK.instead = any_commands
 
 local function own_tty()
     return "name its tty: --set console.device=/dev/NAME"

@@ -23,7 +23,7 @@ local schema = require("jflash.schema")
 local M = {}
 
 --- The drivers that come with jflash.
-M.types = { "command", "energenie", "http", "ipmi", "manual", "noyito-hid", "noyito-serial", "qemu",
+M.types = { "command", "energenie", "gpio", "http", "ipmi", "manual", "noyito-hid", "noyito-serial", "qemu",
     "sequence", "serial-relay", "snmp", "tasmota", "usb-port", "usbrelay", "ykush" }
 
 -- A switch may miss one command; more than three times is no accident.

@@ -257,6 +257,15 @@ describe("an exporter file", function()
         assert.same({ "noyito-hid", 8, 7 }, { power.type, power.channels, power.channel })
     end)
 
+    it("has GPIO lines", function()
+        local type = "jumpstarter_driver_gpiod.driver.PowerSwitch"
+        assert.same({ type = "gpio", chip = "/dev/gpiochip2", line = "4", active_low = true, drive = "open_drain",
+            bias = "pull_up" }, power_of(type, "{device: /dev/gpiochip2, line: 4, active_low: true, "
+            .. "drive: open_drain, bias: pull_up, initial_value: preserve}"))
+        assert.same({ type = "gpio", chip = "gpiochip0", line = "4", active_low = false, drive = "push_pull",
+            bias = "as_is" }, power_of(type, "{line: 4}"))
+    end)
+
     it("has EnerGenie's sockets", function()
         assert.same({ type = "energenie", host = "pms", slot = 3, password = "0x1", timeout_s = 10 },
             power_of("jumpstarter_driver_energenie.driver.EnerGenie", "{host: pms, slot: 3, password: 0x1}"))
@@ -270,10 +279,8 @@ describe("an exporter file", function()
     type: jumpstarter_driver_flashers.driver.BaseFlasher
     children:
       serial: {type: jumpstarter_driver_pyserial.driver.PySerial, config: {url: /dev/null}}
-      power: {type: %s, config: %s}
-]]):format(type, ({
-                    PowerSwitch = "{line: 4}",
-                })[type:match("%w+$")] or "{}")
+      power: {type: %s, config: {}}
+]]):format(type)
                 local message = refused_at(11, text)
                 assert.is_truthy(message:find("jflash has no driver for " .. type, 1, true))
                 assert.is_truthy(message:find("power", 1, true))
