@@ -102,9 +102,10 @@ function M.new(board, options, report)
     self.power.before_on = function() take_power(self) end
     self.power.after_off = function() release_power(self) end
     if not options.dry_run then
-        self.scope:own(lock.take(lock.board_name(board, self.power), {
+        self.lock = self.scope:own(lock.take(lock.board_name(board, self.power), {
             wait_s = options.wait_s,
             what = "board " .. board.name,
+            hint = ("look at it (jflash console --watch --board %s)"):format(board.name),
         }))
     end
     self.console = consoles.new(board.console, console_name(board))
@@ -118,7 +119,10 @@ end
 ---@param run jflash.dut.Run|nil  nil makes a new one
 function Dut:start_run(run)
     self.run = run or runs.new(self.options.run_dir, self.name)
-    self.console:record(self.run:file("console.log"))
+    self.console:record(self.run:file(runs.CONSOLE))
+    if self.lock then
+        self.lock:tell_folder(self.run.path)
+    end
     log.info("run folder %s", self.run.path)
 end
 
