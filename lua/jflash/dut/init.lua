@@ -8,6 +8,7 @@
 local boot_files = require("jflash.boot_files")
 local consoles = require("jflash.dut.console")
 local job = require("jflash.job")
+local learned = require("jflash.dut.learned")
 local lock = require("jflash.lock")
 local log = require("jflash.log")
 local powers = require("jflash.power")
@@ -24,6 +25,7 @@ local M = {}
 ---@field options table        the command line's, with defaults
 ---@field console jflash.dut.Console
 ---@field power table          the driver
+---@field pace jflash.Pace      how fast is typed, in U-Boot and in the shell
 ---@field uboot jflash.UBoot
 ---@field shell jflash.Shell|nil  from the login on
 ---@field tftp jflash.dut.Tftp|nil
@@ -111,7 +113,11 @@ function M.new(board, options, report)
     self.console = consoles.new(board.console, console_name(board))
     self.console:set_debug(options.console_debug or false)
     self.scope:own(self.console, "close the console")
-    self.uboot = uboots.new(self.console, board.uboot)
+    self.pace = learned.load(board)
+    if not options.dry_run then
+        self.scope:defer("keep the pace", function() learned.store(board, self.pace) end)
+    end
+    self.uboot = uboots.new(self.console, board.uboot, self.pace)
     return self
 end
 
