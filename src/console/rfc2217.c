@@ -34,12 +34,16 @@ bool jf_rfc2217_decode(const uint8_t *bytes, size_t len, struct jf_rfc2217_reque
 }
 
 static uint32_t parity_value(enum jf_parity parity) {
-    if (parity == JF_PARITY_ODD)
-        return 2;
-    return parity == JF_PARITY_EVEN ? 3 : 1;
+    static const uint32_t values[] = {
+        [JF_PARITY_NONE] = 1, [JF_PARITY_ODD] = 2,   [JF_PARITY_EVEN] = 3,
+        [JF_PARITY_MARK] = 4, [JF_PARITY_SPACE] = 5,
+    };
+    return values[parity];
 }
 
 static uint32_t flow_value(enum jf_flow flow) {
+    if (flow == JF_FLOW_DTRDSR)
+        return JF_RFC2217_FLOW_DSR;
     if (flow == JF_FLOW_RTSCTS)
         return JF_RFC2217_FLOW_HARDWARE;
     return flow == JF_FLOW_XONXOFF ? JF_RFC2217_FLOW_XONXOFF : JF_RFC2217_FLOW_NONE;
@@ -86,6 +90,7 @@ static const char *control_name(uint32_t value) {
         [JF_RFC2217_DTR_OFF] = "DTR off",
         [JF_RFC2217_RTS_ON] = "RTS on",
         [JF_RFC2217_RTS_OFF] = "RTS off",
+        [JF_RFC2217_FLOW_DSR] = "flow control dtrdsr",
     };
     return value < sizeof names / sizeof *names && names[value] ? names[value] : "another control";
 }

@@ -37,6 +37,7 @@ enum jf_rfc2217_control {
     JF_RFC2217_DTR_OFF = 9,
     JF_RFC2217_RTS_ON = 11,
     JF_RFC2217_RTS_OFF = 12,
+    JF_RFC2217_FLOW_DSR = 19,
 };
 
 // The longest command: its number and four bytes.

@@ -304,9 +304,9 @@ static enum jf_code connect_telnet(const char *where, const struct jf_stream_typ
 
 enum jf_code jf_telnet_open(const char *where, jf_deadline deadline, const struct jf_cancel *cancel,
                             struct jf_stream **ret_stream, struct jf_error *err) {
-    struct telnet_stream *self;
+    struct telnet_stream *self = NULL;
     enum jf_code code = connect_telnet(where, &telnet_type, deadline, cancel, &self, err);
-    if (code == JF_OK)
+    if (code == JF_OK && self)
         *ret_stream = &self->stream;
     return code;
 }
@@ -343,9 +343,9 @@ static enum jf_code set_up(struct telnet_stream *self, const struct jf_line *lin
 enum jf_code jf_rfc2217_open(const char *where, const struct jf_line *line, jf_deadline deadline,
                              const struct jf_cancel *cancel, struct jf_stream **ret_stream,
                              struct jf_error *err) {
-    struct telnet_stream *self;
+    struct telnet_stream *self = NULL;
     enum jf_code code = connect_telnet(where, &rfc2217_type, deadline, cancel, &self, err);
-    if (code != JF_OK)
+    if (code != JF_OK || !self)
         return code;
     code = set_up(self, line, deadline, cancel, err);
     if (code == JF_OK)
