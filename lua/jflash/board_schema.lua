@@ -92,6 +92,7 @@ local CONSOLE = schema.record({
     rts = schema.enum({ "leave", "on", "off" }, { default = "leave" }),
     disable_hupcl = schema.boolean({ default = false }),
     cps = schema.number({ nullable = true, min = 1 }),
+    line_delay_s = schema.duration({ default = 0, min = 0 }),
     reconnect_s = schema.duration({ default = 10, min = 0 }),
     escape_key = schema.string({ default = "^]", check = check_escape }),
 }, { required = true })

@@ -10,6 +10,12 @@ local STEPS = { false, 400, 100, 30 }
 -- Whole lines in a row after which a faster pace is tried; twice as many each time
 -- that proves too fast.
 local FIRST_TRIAL = 4
+-- The same, at least, for a pace that earlier runs have learned. Where a faster one
+-- fails again and again it soon is more than a run types; where noise hit a line once
+-- the next run is not slow for long.
+local LEARNED_TRIAL = 16
+-- A number from a file that is not ours to trust.
+local MOST = 1 << 30
 
 ---@class jflash.Pace
 local Pace = {}
@@ -18,6 +24,38 @@ Pace.__index = Pace
 ---@return jflash.Pace
 function M.new()
     return setmetatable({ step = 1, whole = 0, trial = FIRST_TRIAL }, Pace)
+end
+
+local function count(value, least)
+    return math.type(value) == "integer" and value >= least and value <= MOST and value or nil
+end
+
+--- The pace at which an earlier one stopped.
+---@param state any  what Pace:state gave
+---@return jflash.Pace|nil  nil: that is no such state
+function M.resume(state)
+    if type(state) ~= "table" or not count(state.whole, 0) or not count(state.trial, 1) then
+        return nil
+    end
+    for step, cps in ipairs(STEPS) do
+        if cps and cps == state.cps then
+            return setmetatable({
+                step = step, whole = state.whole, trial = math.max(state.trial, LEARNED_TRIAL),
+            }, Pace)
+        end
+    end
+    return nil
+end
+
+--- What is worth to be kept for M.resume; nil while nothing slower than full speed is
+--- known to work. A pace at which no line has arrived yet proves nothing: the board may
+--- have been silent.
+---@return {cps: number, whole: integer, trial: integer}|nil state
+---@return boolean is_proven
+function Pace:state()
+    local cps = self:cps()
+    local is_proven = self.whole > 0
+    return cps and is_proven and { cps = cps, whole = self.whole, trial = self.trial } or nil, is_proven
 end
 
 --- Characters per second, or nil for as fast as it goes.

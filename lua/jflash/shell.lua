@@ -47,12 +47,13 @@ Shell.__index = Shell
 
 ---@param console jflash.dut.Console
 ---@param login table {login_prompt, username?, password?, prompt}
+---@param pace jflash.Pace|nil  nil makes a new one
 ---@return jflash.Shell
-function M.new(console, login)
+function M.new(console, login, pace)
     return setmetatable({
         console = console,
         login_config = login,
-        pace = paces.new(),
+        pace = pace or paces.new(),
         command_s = COMMAND_S,
         -- What ash shows when a quote of the line was lost: it waits for the rest.
         unfinished = login.prompt .. " > ",

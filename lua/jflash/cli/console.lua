@@ -12,14 +12,19 @@ local EPILOG = [[
 Ctrl-] (console.escape_key) opens a menu: power, break, log, Lua prompt, quit.
 The board stays as it is.
 
+--watch shows what the board says to a run that is using it, types nothing and
+ends with that run; Ctrl-C leaves earlier. With --wait it waits for a run.
+
 Examples:
   jflash console --board qemu-arm64
+  jflash console --board qemu-arm64 --watch
   jflash console --board qemu-arm64 --run-dir session]]
 
 function M.define(command)
     options.board(command)
     options.wait(command)
     command:option("--run-dir", "Keep a transcript in this folder."):argname("DIR")
+    command:flag("--watch", "Look on while a run uses the board.")
     options.output(command)
     command:epilog(EPILOG)
 end
@@ -44,6 +49,14 @@ end
 
 function M.run(values)
     local board = boards.choose(values)
+    if values.watch then
+        if values.run_dir then
+            errors.raise({ class = "config", code = "usage",
+                message = "--run-dir does not go with --watch: the run that is watched keeps the transcript" })
+        end
+        require("jflash.watch").run(board, values.wait)
+        return 0
+    end
     local dut <close> = duts.new(board, { power_off = false, wait_s = values.wait,
         run_dir = values.run_dir })
     if values.run_dir then

@@ -88,6 +88,7 @@ function M.run(values)
         scope:own(lock.take(lock.board_name(board, power), {
             wait_s = values.wait,
             what = "board " .. board.name,
+            hint = ("look at it (jflash console --watch --board %s)"):format(board.name),
         }))
     end
     actions[values.action](power, values, board)

@@ -262,12 +262,21 @@ function Console:traffic()
     return stats.sent_bytes + stats.received_bytes
 end
 
+-- A key (Ctrl-C, Enter, an interrupt key) is no line.
+local function pause_before_line(self, text)
+    local pause_s = self.config.line_delay_s or 0
+    if pause_s > 0 and #text > 1 then
+        errors.check("host", job.sleep(pause_s))
+    end
+end
+
 --- Types a text. When the console hangs up and comes back, nobody knows how much
 --- of it has arrived: only an answer tells.
 ---@param text string
 ---@param options {cps: number|nil, timeout_s: number|nil}|nil
 function Console:send(text, options)
     options = options or {}
+    pause_before_line(self, text)
     local ok, message, code = opened(self):send(text, {
         cps = options.cps or self.config.cps,
         timeout_s = options.timeout_s or 10 + #text / 100,

@@ -8,6 +8,7 @@
 local boot_files = require("jflash.boot_files")
 local consoles = require("jflash.dut.console")
 local job = require("jflash.job")
+local learned = require("jflash.dut.learned")
 local lock = require("jflash.lock")
 local log = require("jflash.log")
 local powers = require("jflash.power")
@@ -24,6 +25,7 @@ local M = {}
 ---@field options table        the command line's, with defaults
 ---@field console jflash.dut.Console
 ---@field power table          the driver
+---@field pace jflash.Pace      how fast is typed, in U-Boot and in the shell
 ---@field uboot jflash.UBoot
 ---@field shell jflash.Shell|nil  from the login on
 ---@field tftp jflash.dut.Tftp|nil
@@ -102,15 +104,20 @@ function M.new(board, options, report)
     self.power.before_on = function() take_power(self) end
     self.power.after_off = function() release_power(self) end
     if not options.dry_run then
-        self.scope:own(lock.take(lock.board_name(board, self.power), {
+        self.lock = self.scope:own(lock.take(lock.board_name(board, self.power), {
             wait_s = options.wait_s,
             what = "board " .. board.name,
+            hint = ("look at it (jflash console --watch --board %s)"):format(board.name),
         }))
     end
     self.console = consoles.new(board.console, console_name(board))
     self.console:set_debug(options.console_debug or false)
     self.scope:own(self.console, "close the console")
-    self.uboot = uboots.new(self.console, board.uboot)
+    self.pace = learned.load(board)
+    if not options.dry_run then
+        self.scope:defer("keep the pace", function() learned.store(board, self.pace) end)
+    end
+    self.uboot = uboots.new(self.console, board.uboot, self.pace)
     return self
 end
 
@@ -118,7 +125,10 @@ end
 ---@param run jflash.dut.Run|nil  nil makes a new one
 function Dut:start_run(run)
     self.run = run or runs.new(self.options.run_dir, self.name)
-    self.console:record(self.run:file("console.log"))
+    self.console:record(self.run:file(runs.CONSOLE))
+    if self.lock then
+        self.lock:tell_folder(self.run.path)
+    end
     log.info("run folder %s", self.run.path)
 end
 

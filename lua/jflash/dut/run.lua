@@ -12,6 +12,7 @@ local xdg = require("jflash.xdg")
 
 local M = {}
 
+M.CONSOLE = "console.log"
 M.EVENTS = "events.jsonl"
 
 ---@class jflash.dut.Run

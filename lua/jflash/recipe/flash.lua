@@ -184,7 +184,7 @@ end
 ---@param dut jflash.Dut
 function recipe.login(dut)
     if not dut.shell then -- else this is another try from where the shell answered
-        local shell = shells.new(dut.console, login_settings(dut))
+        local shell = shells.new(dut.console, login_settings(dut), dut.pace)
         shell:login(dut.board.timeouts, dut.returned)
         dut.shell = shell
     end

@@ -37,9 +37,12 @@ UBoot.__index = UBoot
 
 ---@param console jflash.dut.Console
 ---@param config table the board's `uboot` section
+---@param pace jflash.Pace|nil  nil makes a new one
 ---@return jflash.UBoot
-function M.new(console, config)
-    return setmetatable({ console = console, config = config, pace = paces.new(), sequence = 0 }, UBoot)
+function M.new(console, config, pace)
+    return setmetatable({
+        console = console, config = config, pace = pace or paces.new(), sequence = 0,
+    }, UBoot)
 end
 
 --- Waits for U-Boot's prompt.
