@@ -11,6 +11,7 @@
     X(console)                                                                                     \
     X(download)                                                                                    \
     X(format)                                                                                      \
+    X(hid)                                                                                         \
     X(http)                                                                                        \
     X(http_client)                                                                                 \
     X(image)                                                                                       \

@@ -56,7 +56,7 @@ describe("a flash by an exporter file", function()
     it("names what jflash cannot switch, and flashes once it is overridden", function()
         local bench <close> = support.bench()
         local path = write_exporter(bench, {
-            type = "jumpstarter_driver_yepkit.driver.Ykush", config = { serial = "YK1", port = "1" },
+            type = "jumpstarter_driver_ridesx.driver.RideSXPowerDriver", config = {},
         })
         local result = run(bench, path, OVERRIDES)
         assert.equal(2, result.status)

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- The Jumpstarter drivers that switch a board's power (or bring a console along with
--- it), by type. Apart from the shell driver jflash has nothing of its own for them yet,
--- so their keys are checked, their secrets kept, and commands suggested in their place.
+-- it), by type: each becomes power of a type of jflash's own. Where there is none, its
+-- keys are checked, its secrets kept, and commands suggested in its place.
 
 local schema = require("jflash.schema")
 local types = require("jflash.exporter.types")
@@ -10,12 +10,6 @@ local types = require("jflash.exporter.types")
 local text, secret = types.text, types.secret
 
 local PREFIX = "jumpstarter_driver_"
-
--- A command's argument, as a shell reads it.
-local function quote(value)
-    value = tostring(value)
-    return value:find("^[%w@%%+=:,./_-]+$") and value or require("jflash.shell").quote(value)
-end
 
 local function commands(on, off)
     local function argument(key, command)
@@ -27,13 +21,11 @@ end
 local YKUSH = {
     part = "power",
     config = schema.record({
-        serial = text(), port = schema.enum({ "1", "2", "3", "all" }), default = schema.enum({ "on", "off", "keep" }),
+        serial = text({ to = "power.serial" }),
+        port = schema.enum({ "1", "2", "3", "all" }, { to = "power.port" }),
+        default = schema.enum({ "on", "off", "keep" }, { idle = "jflash switches when it is asked to" }),
     }),
-    instead = function(values)
-        local hub = values.serial and "-s " .. quote(values.serial) .. " " or ""
-        local port = values.port == "all" and "a" or values.port or "a"
-        return commands(("ykushcmd %s-u %s"):format(hub, port), ("ykushcmd %s-d %s"):format(hub, port))
-    end,
+    default = { ["power.type"] = "ykush", ["power.port"] = "all" },
 }
 
 -- Raritan's switchingOperation, which that driver switches when no other is named.
@@ -168,18 +160,23 @@ local TASMOTA = {
 local NOYITO_SERIAL = {
     part = "power",
     config = schema.record({
-        port = text({ required = true }), channel = schema.integer({ min = 1, max = 2 }),
-        all_channels = schema.boolean(),
+        port = text({ required = true, to = "power.device" }),
+        channel = schema.integer({ min = 1, max = 2, to = "power.channel" }),
+        all_channels = schema.boolean({ to = "power.all_channels" }),
     }),
+    default = { ["power.type"] = "noyito-serial" },
 }
 
 local NOYITO_HID = {
     part = "power",
     config = schema.record({
-        vendor_id = schema.integer(), product_id = schema.integer(),
-        num_channels = schema.integer({ min = 4, max = 8 }), channel = schema.integer({ min = 1, max = 8 }),
-        all_channels = schema.boolean(),
+        vendor_id = schema.integer({ to = "power.vendor_id" }),
+        product_id = schema.integer({ to = "power.product_id" }),
+        num_channels = schema.integer({ min = 4, max = 8, to = "power.channels" }),
+        channel = schema.integer({ min = 1, max = 8, to = "power.channel" }),
+        all_channels = schema.boolean({ to = "power.all_channels" }),
     }),
+    default = { ["power.type"] = "noyito-hid" },
 }
 
 local ENERGENIE = {
@@ -231,7 +228,7 @@ local function any_commands()
     return commands("COMMAND", "COMMAND")
 end
 
-for _, driver in ipairs({ NOYITO_SERIAL, NOYITO_HID, GPIO, DUTLINK }) do
+for _, driver in ipairs({ GPIO, DUTLINK }) do
     driver.instead = any_commands
 end
 

@@ -23,7 +23,8 @@ local schema = require("jflash.schema")
 local M = {}
 
 --- The drivers that come with jflash.
-M.types = { "command", "energenie", "http", "ipmi", "manual", "qemu", "sequence", "snmp", "tasmota", "usb-port" }
+M.types = { "command", "energenie", "http", "ipmi", "manual", "noyito-hid", "noyito-serial", "qemu",
+    "sequence", "serial-relay", "snmp", "tasmota", "usb-port", "usbrelay", "ykush" }
 
 -- A switch may miss one command; more than three times is no accident.
 local TRIES = 3
@@ -60,7 +61,7 @@ function M.driver(name)
     local module = "jflash.power." .. name:gsub("-", "_")
     local found, result = pcall(require, module)
     if found then
-        return result
+        return type(result) == "table" and result.schema and result.new and result or nil
     end
     if tostring(result):find(("module '%s' not found"):format(module), 1, true) then
         return nil

@@ -188,13 +188,13 @@ describe("an exporter file", function()
     end)
 
     it("takes overrides, also for what jflash cannot do", function()
-        local ykush = replaced(TI, "jumpstarter_driver_shell.driver.Shell", "jumpstarter_driver_yepkit.driver.Ykush")
-        ykush = ykush:sub(1, ykush:find("      cwd:", 1, true) - 1) .. "      {serial: YK1, port: '2'}\n"
-        local message = refused_at(23, ykush)
-        assert.is_truthy(message:find("export.power.type: jflash has no driver for jumpstarter_driver_yepkit", 1, true))
-        assert.is_truthy(message:find("--set 'power.on=ykushcmd -s YK1 -u 2' --set 'power.off=ykushcmd -s YK1 -d 2'",
-            1, true))
-        local b = board(ykush, nil, "power.type=command", "power.on=a", "power.off=b", "retries=0")
+        local ridesx = replaced(TI, "jumpstarter_driver_shell.driver.Shell",
+            "jumpstarter_driver_ridesx.driver.RideSXPowerDriver")
+        ridesx = ridesx:sub(1, ridesx:find("      cwd:", 1, true) - 1) .. "      {}\n"
+        local message = refused_at(23, ridesx)
+        assert.is_truthy(message:find("export.power.type: jflash has no driver for jumpstarter_driver_ridesx", 1, true))
+        assert.is_truthy(message:find("--set power.type=command --set 'power.on=COMMAND'", 1, true), message)
+        local b = board(ridesx, nil, "power.type=command", "power.on=a", "power.off=b", "retries=0")
         assert.same({ "command", "a", "b", 0 }, { b.power.type, b.power.on, b.power.off, b.retries })
         local rfc2217 = replaced(TI, "/dev/serial/by-id/usb-FTDI_USB__-__Serial_Converter_11-if00-port0",
             "rfc2217://ser2net:4001")
@@ -243,6 +243,20 @@ describe("an exporter file", function()
         end)
     end)
 
+    it("has Noyito's relays", function()
+        local power = power_of("jumpstarter_driver_noyito_relay.driver.NoyitoPowerSerial",
+            "{port: /dev/ttyUSB1, channel: 2}")
+        assert.same({ "noyito-serial", "/dev/ttyUSB1", 2 }, { power.type, power.device, power.channel })
+    end)
+
+    it("has the ports of YKUSH hubs, and Noyito's HID cards", function()
+        local power = power_of("jumpstarter_driver_yepkit.driver.Ykush", "{serial: YK1, port: '2', default: 'off'}")
+        assert.same({ type = "ykush", serial = "YK1", port = "2" }, power)
+        assert.equal("all", power_of("jumpstarter_driver_yepkit.driver.Ykush", "{}").port)
+        power = power_of("jumpstarter_driver_noyito_relay.driver.NoyitoPowerHID", "{num_channels: 8, channel: 7}")
+        assert.same({ "noyito-hid", 8, 7 }, { power.type, power.channels, power.channel })
+    end)
+
     it("has EnerGenie's sockets", function()
         assert.same({ type = "energenie", host = "pms", slot = 3, password = "0x1", timeout_s = 10 },
             power_of("jumpstarter_driver_energenie.driver.EnerGenie", "{host: pms, slot: 3, password: 0x1}"))
@@ -258,7 +272,7 @@ describe("an exporter file", function()
       serial: {type: jumpstarter_driver_pyserial.driver.PySerial, config: {url: /dev/null}}
       power: {type: %s, config: %s}
 ]]):format(type, ({
-                    NoyitoPowerSerial = "{port: /dev/ttyUSB1}", PowerSwitch = "{line: 4}",
+                    PowerSwitch = "{line: 4}",
                 })[type:match("%w+$")] or "{}")
                 local message = refused_at(11, text)
                 assert.is_truthy(message:find("jflash has no driver for " .. type, 1, true))

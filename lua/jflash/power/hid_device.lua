@@ -1,0 +1,95 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- The one USB device of the HID class that a power driver means, opened for one action.
+
+local errors = require("jflash.errors")
+local hid = require("jflash.hid")
+
+local M = {}
+
+---@class jflash.power.HidWanted
+---@field name string  for messages
+---@field vendor_id integer
+---@field product_ids integer[]
+---@field serial string|nil  which one of several
+---@field serial_of nil|fun(device: table): string|nil  for those whose own number USB does not tell
+
+local function fail(what, code, message, hint)
+    errors.raise({ class = "host", code = code, retry = 0, message = ("power %s: %s"):format(what, message),
+        hint = hint })
+end
+
+local function rule(device)
+    return ('SUBSYSTEM=="hidraw", ATTRS{idVendor}=="%04x", ATTRS{idProduct}=="%04x", TAG+="uaccess", '
+        .. 'GROUP="plugdev", MODE="0660"'):format(device.vendor_id, device.product_id)
+end
+
+-- "serial ABC", or where it is plugged in.
+local function label(device)
+    return device.serial ~= "" and "serial " .. device.serial or device.path
+end
+
+-- All devices of the wanted kinds.
+local function list(what, wanted)
+    local found = {}
+    for _, product_id in ipairs(wanted.product_ids) do
+        local devices, message, code = hid.list(wanted.vendor_id, product_id)
+        if not devices then
+            fail(what, code, message)
+        end
+        table.move(devices, 1, #devices, #found + 1, found)
+    end
+    return found
+end
+
+local function open(what, device)
+    local opened, message, code = hid.open(device.path)
+    if not opened then
+        local forbidden = message:find("Permission denied", 1, true)
+        fail(what, code, message, forbidden and ("a udev rule lets you: put %s into "
+            .. "/etc/udev/rules.d/70-jflash.rules, then sudo udevadm control --reload && sudo udevadm trigger")
+            :format(rule(device)) or nil)
+    end
+    return opened
+end
+
+-- Those with the wanted serial number, with their numbers filled in.
+local function select(what, devices, wanted)
+    local fits, names = {}, {}
+    for _, device in ipairs(devices) do
+        if wanted.serial_of then
+            local opened <close> = open(what, device)
+            device.serial = wanted.serial_of(opened) or device.serial
+        end
+        table.insert(names, label(device))
+        if not wanted.serial or device.serial == wanted.serial then
+            table.insert(fits, device)
+        end
+    end
+    return fits, table.concat(names, ", ")
+end
+
+--- Runs `action` with the device, which is closed behind it. A failure of the device is
+--- class host.
+---@param what string  for messages: "on", "off", "state"
+---@param wanted jflash.power.HidWanted
+---@param action fun(device: table, info: table): any, string|nil, string|nil
+---@return any
+function M.use(what, wanted, action)
+    local fits, names = select(what, list(what, wanted), wanted)
+    if #fits == 0 then
+        fail(what, "missing", names == "" and ("there is no %s at this host"):format(wanted.name)
+            or ("there is no %s with serial %s; there is %s"):format(wanted.name, wanted.serial, names),
+            "lsusb shows what is plugged in")
+    elseif #fits > 1 then
+        fail(what, "config", ("there are %d: %s"):format(#fits, names), "choose one by the key power.serial")
+    end
+    local device <close> = open(what, fits[1])
+    local result, message, code = action(device, fits[1])
+    if result == nil and message then
+        errors.raise({ class = "host", code = code, message = ("power %s: %s: %s"):format(what, wanted.name, message) })
+    end
+    return result
+end
+
+return M
