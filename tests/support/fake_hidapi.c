@@ -130,10 +130,26 @@ static void ykush(hid_device *device, unsigned char command) {
         set_ports(mask, command & 0x10);
 }
 
+// Older cards say nothing: those whose relays are in "mute".
+static void noyito_answer(hid_device *device) {
+    FILE *mute = file_of("mute", "r");
+    if (mute) {
+        fclose(mute);
+        return;
+    }
+    int len = 0;
+    for (unsigned channel = 1; channel <= 4; channel++)
+        len += snprintf((char *)device->answer + len, sizeof device->answer - (size_t)len,
+                        "CH%u:%s\n", channel, ports() & (1U << (channel - 1)) ? "ON" : "OFF");
+    device->answer_len = (size_t)len;
+}
+
 int hid_write(hid_device *device, const unsigned char *bytes, size_t len) {
     note("write", bytes, len < 6 ? len : 6);
     if (device->vendor == 0x04d8)
         ykush(device, bytes[1]);
+    else if (bytes[1] == 0xa0 && bytes[2] == 0x0f)
+        noyito_answer(device);
     else if (bytes[1] == 0xa0 && bytes[4] == ((bytes[1] + bytes[2] + bytes[3]) & 0xff))
         set_ports(1U << (bytes[2] - 1), bytes[3]);
     return (int)len;

@@ -11,7 +11,9 @@ local M = {}
 ---@field name string  for messages
 ---@field vendor_id integer
 ---@field product_ids integer[]
+---@field product string|nil  a pattern: whose name is another is another device with the same numbers
 ---@field serial string|nil  which one of several
+---@field hint string|nil  when there is none
 ---@field serial_of nil|fun(device: table): string|nil  for those whose own number USB does not tell
 
 local function fail(what, code, message, hint)
@@ -37,7 +39,11 @@ local function list(what, wanted)
         if not devices then
             fail(what, code, message)
         end
-        table.move(devices, 1, #devices, #found + 1, found)
+        for _, device in ipairs(devices) do
+            if device.product:find(wanted.product or "") then
+                table.insert(found, device)
+            end
+        end
     end
     return found
 end
@@ -53,13 +59,18 @@ local function open(what, device)
     return opened
 end
 
+-- The number that the card itself tells, where it may be asked.
+local function own_serial(device, wanted)
+    local opened <close> = hid.open(device.path)
+    return opened and wanted.serial_of(opened) or device.serial
+end
+
 -- Those with the wanted serial number, with their numbers filled in.
-local function select(what, devices, wanted)
+local function select(devices, wanted)
     local fits, names = {}, {}
     for _, device in ipairs(devices) do
-        if wanted.serial_of then
-            local opened <close> = open(what, device)
-            device.serial = wanted.serial_of(opened) or device.serial
+        if wanted.serial_of and #devices + (wanted.serial and 1 or 0) > 1 then
+            device.serial = own_serial(device, wanted)
         end
         table.insert(names, label(device))
         if not wanted.serial or device.serial == wanted.serial then
@@ -76,11 +87,11 @@ end
 ---@param action fun(device: table, info: table): any, string|nil, string|nil
 ---@return any
 function M.use(what, wanted, action)
-    local fits, names = select(what, list(what, wanted), wanted)
+    local fits, names = select(list(what, wanted), wanted)
     if #fits == 0 then
         fail(what, "missing", names == "" and ("there is no %s at this host"):format(wanted.name)
             or ("there is no %s with serial %s; there is %s"):format(wanted.name, wanted.serial, names),
-            "lsusb shows what is plugged in")
+            wanted.hint or "lsusb shows what is plugged in")
     elseif #fits > 1 then
         fail(what, "config", ("there are %d: %s"):format(#fits, names), "choose one by the key power.serial")
     end

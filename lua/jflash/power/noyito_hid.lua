@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- Power by a Noyito relay card of 4 or 8 channels that is a HID device: the frames of
--- its serial sisters (noyito_serial), as output reports. It cannot tell its state.
+-- its serial sisters (noyito_serial), as output reports. Newer ones tell their state.
 
 local devices = require("jflash.power.hid_device")
+local job = require("jflash.job")
 local schema = require("jflash.schema")
 
 local M = {}
@@ -23,16 +24,25 @@ M.schema = schema.record({
 end })
 
 local HEAD = 0xa0
+-- "Channel" 15, position 2 asks; each channel answers with a line, "CH1:ON".
+local QUERY = "\0\xa0\x0f\x02\xb1"
+local ANSWER_S = 0.5
 
 ---@class jflash.power.NoyitoHid
 local Noyito = {}
 Noyito.__index = Noyito
 
-local function set(self, what, position)
-    devices.use(what, {
+local function use(self, what, action)
+    return devices.use(what, {
         name = "Noyito card", vendor_id = self.config.vendor_id, product_ids = { self.config.product_id },
         serial = self.config.serial,
-    }, function(device)
+        hint = "lsusb shows what is plugged in; for 5131:2007 there, which is hexadecimal, "
+            .. "--set power.vendor_id=0x5131 --set power.product_id=0x2007",
+    }, action)
+end
+
+local function set(self, what, position)
+    use(self, what, function(device)
         for channel = self.first, self.last do
             local ok, message, code = device:write(string.char(0, HEAD, channel, position,
                 (HEAD + channel + position) & 0xff))
@@ -50,6 +60,44 @@ end
 
 function Noyito:off()
     set(self, "off", 0)
+end
+
+-- The lines that the card answers, as far as they come in time.
+local function answers(device)
+    local deadline, text = job.now() + ANSWER_S, ""
+    while job.now() < deadline do
+        local report, message, code = device:read({ timeout_s = math.max(deadline - job.now(), 0) })
+        if report then
+            text = text .. report:gsub("%z", "")
+        elseif code ~= "timeout" then
+            return nil, message, code
+        end
+    end
+    return text
+end
+
+--- Nil for a card that does not tell; of several channels "on" or "off" when they agree.
+function Noyito:state()
+    return use(self, "state", function(device)
+        local ok, message, code = device:write(QUERY)
+        local text
+        if ok then
+            text, message, code = answers(device)
+        end
+        if not text then
+            return nil, message, code
+        end
+        local said
+        for channel = self.first, self.last do
+            local one = text:match(("CH%d: *(O[NF]F?)"):format(channel))
+            if not one then
+                return nil
+            end
+            one = one:lower()
+            said = (said == nil or said == one) and one or "mixed"
+        end
+        return said
+    end)
 end
 
 ---@param config table

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- Power by the USB relay cards that call themselves USBRelay1 to USBRelay8 (dcttech and
--- others, 16c0:05df): feature reports switch them, and tell their number and relays.
+-- others): feature reports switch them, and tell their number and relays. Their USB
+-- numbers, 16c0:05df, belong to all V-USB devices of the kind: their name counts too.
 
 local devices = require("jflash.power.hid_device")
 local schema = require("jflash.schema")
@@ -42,14 +43,14 @@ end
 
 local function use(self, what, action)
     return devices.use(what, {
-        name = "USBRelay card", vendor_id = VENDOR_ID, product_ids = { PRODUCT_ID }, serial = self.config.serial,
-        serial_of = serial_of,
+        name = "USBRelay card", vendor_id = VENDOR_ID, product_ids = { PRODUCT_ID }, product = "^USBRelay%d",
+        serial = self.config.serial, serial_of = serial_of,
     }, action)
 end
 
 -- "USBRelay4" has four.
 local function count_of(info)
-    return tonumber(info.product:match("(%d)$")) or 8
+    return tonumber(info.product:match("%d"))
 end
 
 local function check_channel(self, info)

@@ -109,13 +109,21 @@ describe("power by HID", function()
         assert.truthy(said:find("it has 2 relays, and channel 3 was asked for", 1, true), said)
         assert.equal("on\t\nstate\ton\noff\t\nstate\toff\n",
             use("{type='usbrelay', serial='ABCDE', all_channels=true}", "on state off state"))
+        plug("hidraw-ABCDE 16c0 05df - Clock")
+        assert.truthy(use("{type='usbrelay'}", "on"):find("there is no USBRelay card at this host", 1, true))
         assert.truthy(log():find("feature 00 fe 00", 1, true) and log():find("feature 00 fc 00", 1, true))
     end)
 
     it("sends a Noyito card its frames", function()
         plug("hidraw-ABCDE 140b 07d7 - Noyito")
-        assert.equal("on\t\noff\t\n", use("{type='noyito-hid', channel=4}", "on off"))
-        assert.equal("write 00 a0 04 01 a5\nwrite 00 a0 04 00 a4\n", log())
+        assert.equal("on\t\nstate\ton\noff\t\nstate\toff\n",
+            use("{type='noyito-hid', channel=4}", "on state off state"))
+        assert.truthy(log():find("write 00 a0 04 01 a5\n", 1, true) and log():find("write 00 a0 04 00 a4\n", 1, true))
+        scratch:write("hid/mute", "")
+        assert.equal("on\t\nstate\t\n", use("{type='noyito-hid', all_channels=true}", "on state"))
+        plug()
+        assert.truthy(use("{type='noyito-hid'}", "on"):find("power.vendor_id=0x5131", 1, true))
+        plug("hidraw-ABCDE 140b 07d7 - Noyito")
         assert.truthy(use("{type='noyito-hid', channel=5}", "on"):find("the card has 4 channels", 1, true))
     end)
 
