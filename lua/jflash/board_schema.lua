@@ -28,8 +28,8 @@ local function check_bind(text)
     return schema.quoted(text) .. " is neither an IPv4 address nor auto nor auto-loopback"
 end
 
-local DEVICES = { "^power$", "^/", "^unix:.", "^tcp:.+:%d+$", "^telnet:[^/]+:%d+$", "^rfc2217:[^/]+:%d+$",
-    "^rfc2217://[^/]+:%d+$", "^exec:.*%S" }
+local DEVICES = { "^power$", "^/", "^usb:.", "^usb%-path:.", "^unix:.", "^tcp:.+:%d+$", "^telnet:[^/]+:%d+$",
+    "^rfc2217:[^/]+:%d+$", "^rfc2217://[^/]+:%d+$", "^exec:.*%S" }
 
 local function check_device(text)
     for _, pattern in ipairs(DEVICES) do
@@ -37,8 +37,8 @@ local function check_device(text)
             return nil
         end
     end
-    return schema.quoted(text) .. " is none of power, /dev/NAME, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
-        .. "rfc2217:HOST:PORT, exec:COMMAND"
+    return schema.quoted(text) .. " is none of power, /dev/NAME, usb:SERIAL, usb-path:PATH, unix:PATH, "
+        .. "tcp:HOST:PORT, telnet:HOST:PORT, rfc2217:HOST:PORT, exec:COMMAND"
 end
 
 local function check_network(network)
@@ -85,9 +85,11 @@ local CONSOLE = schema.record({
     device = schema.string({ required = true, check = check_device }),
     baudrate = schema.integer({ default = 115200, min = 50, max = 4000000 }),
     bytesize = schema.integer({ default = 8, min = 5, max = 8 }),
-    parity = schema.enum({ "none", "even", "odd" }, { default = "none" }),
+    parity = schema.enum({ "none", "even", "odd", "mark", "space" }, { default = "none" }),
     stopbits = schema.integer({ default = 1, min = 1, max = 2 }),
-    flow = schema.enum({ "none", "rtscts", "xonxoff" }, { default = "none" }),
+    flow = schema.enum({ "none", "rtscts", "xonxoff", "dtrdsr" }, { default = "none" }),
+    dtr = schema.enum({ "leave", "on", "off" }, { default = "leave" }),
+    rts = schema.enum({ "leave", "on", "off" }, { default = "leave" }),
     disable_hupcl = schema.boolean({ default = false }),
     cps = schema.number({ nullable = true, min = 1 }),
     reconnect_s = schema.duration({ default = 10, min = 0 }),

@@ -66,47 +66,19 @@ static void push_buf(lua_State *L, const struct jf_buf *buf) {
     lua_pushlstring(L, buf->data ? buf->data : "", buf->len);
 }
 
-// Checks an option that is one of the words in `words` (NULL-terminated).
-static int opt_word(lua_State *L, int arg, const char *key, const char *const *words) {
-    const char *word = jf_opt_string(L, arg, key, words[0], NULL);
-    for (int i = 0; words[i]; i++) {
-        if (strcmp(word, words[i]) == 0)
-            return i;
-    }
-    return luaL_error(L, "option '%s': unknown value '%s'", key, word);
-}
-
-static lua_Integer opt_range(lua_State *L, int arg, const char *key, lua_Integer fallback,
-                             lua_Integer least, lua_Integer most) {
-    lua_Integer value = jf_opt_integer(L, arg, key, fallback);
-    if (value < least || value > most)
-        luaL_error(L, "option '%s': %I is outside %I to %I", key, value, least, most);
-    return value;
-}
-
-static struct jf_line opt_line(lua_State *L, int arg) {
-    static const char *const parities[] = {"none", "even", "odd", NULL};
-    static const char *const flows[] = {"none", "rtscts", "xonxoff", NULL};
-    return (struct jf_line){
-        .baudrate = (int)opt_range(L, arg, "baudrate", 115200, 50, 100000000),
-        .bytesize = (int)opt_range(L, arg, "bytesize", 8, 5, 8),
-        .parity = (enum jf_parity)opt_word(L, arg, "parity", parities),
-        .stopbits = (int)opt_range(L, arg, "stopbits", 1, 1, 2),
-        .flow = (enum jf_flow)opt_word(L, arg, "flow", flows),
-        .hang_up = jf_opt_boolean(L, arg, "hupcl", true),
-    };
-}
-
 static int console_open(lua_State *L) {
-    static const char *const known[] = {"baudrate", "window_bytes", "name", "timeout_s", "bytesize",
-                                        "parity",   "stopbits",     "flow", "hupcl",     NULL};
+    static const char *const known[] = {"baudrate", "window_bytes", "name",     "timeout_s",
+                                        "bytesize", "parity",       "stopbits", "flow",
+                                        "hupcl",    "dtr",          "rts",      NULL};
+    static const struct jf_line usual_line = {
+        .baudrate = 115200, .bytesize = 8, .stopbits = 1, .hang_up = true};
     const char *where = luaL_checkstring(L, 1);
     jf_opt_known(L, 2, known);
     struct jf_console_options options = {
         .name = jf_opt_string(L, 2, "name", NULL, NULL),
-        .window_bytes =
-            (size_t)opt_range(L, 2, "window_bytes", 1 << 20, JF_CONSOLE_MIN_WINDOW, 1 << 30),
-        .line = opt_line(L, 2),
+        .window_bytes = (size_t)jf_bind_opt_range(L, 2, "window_bytes", 1 << 20,
+                                                  JF_CONSOLE_MIN_WINDOW, 1 << 30),
+        .line = jf_bind_opt_line(L, 2, &usual_line),
         .redactor = jf_bind_context(L)->redactor,
     };
     jf_deadline deadline = jf_opt_deadline(L, 2, 10);
@@ -293,6 +265,9 @@ static const luaL_Reg methods[] = {
     {"expect", console_expect},
     {"send", console_send},
     {"send_break", console_send_break},
+    {"set_modem", jf_bind_console_set_modem},
+    {"modem", jf_bind_console_modem},
+    {"set_line", jf_bind_console_set_line},
     {"discard", console_discard},
     {"tail", console_tail},
     {"pending", console_pending},

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "console/device.h"
 #include "console/exec.h"
 #include "console/internal.h"
 #include "console/socket.h"
@@ -231,11 +232,11 @@ static enum jf_code open_stream(const char *where, const struct jf_console_optio
         return open_rfc2217(rest, &options->line, deadline, cancel, ret_stream, err);
     if ((rest = after(where, "exec:")))
         return jf_exec_open(rest, ret_stream, err);
-    if (where[0] == '/')
+    if (jf_device_is_name(where))
         return jf_tty_open(where, &options->line, ret_stream, err);
     return jf_fail(err, JF_UNSUPPORTED,
                    "\"%.100s\" is none of unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
-                   "rfc2217:HOST:PORT, exec:COMMAND or an absolute path",
+                   "rfc2217:HOST:PORT, exec:COMMAND, usb:SERIAL, usb-path:PATH, an absolute path",
                    where);
 }
 
@@ -245,6 +246,7 @@ static struct jf_console *new_console(const char *where, const struct jf_console
         return NULL;
     console->wake.fd = console->echo_fd = console->tee_fd = -1;
     console->redactor = options->redactor;
+    console->line = options->line;
     pthread_mutex_init(&console->reading, NULL);
     pthread_mutex_init(&console->state, NULL);
     console->name = options->name ? strdup(options->name) : default_name(where);

@@ -68,6 +68,18 @@ enum jf_code jf_console_send(struct jf_console *console, const char *bytes, size
 enum jf_code jf_console_send_break(struct jf_console *console, double seconds,
                                    const struct jf_cancel *cancel, struct jf_error *err);
 
+// The modem lines and the settings of the line, as jf_stream_type (console/stream.h)
+// has them. JF_UNSUPPORTED where there are none.
+enum jf_code jf_console_set_modem(struct jf_console *console, unsigned mask, unsigned values,
+                                  struct jf_error *err);
+enum jf_code jf_console_get_modem(struct jf_console *console, unsigned *ret_lines,
+                                  struct jf_error *err);
+enum jf_code jf_console_set_line(struct jf_console *console, const struct jf_line *line,
+                                 struct jf_error *err);
+
+// The settings it was opened with or that were made since.
+struct jf_line jf_console_line(const struct jf_console *console);
+
 // Forgets what came so far, also what the system holds ready: only what comes
 // from now on will match.
 void jf_console_discard(struct jf_console *console);

@@ -28,6 +28,7 @@
 struct jf_console {
     char *name;
     struct jf_stream *stream;
+    struct jf_line line; // the job's thread's
     struct jf_redactor *redactor;
     pthread_t thread;
     bool has_thread;

@@ -34,15 +34,26 @@ bool jf_rfc2217_decode(const uint8_t *bytes, size_t len, struct jf_rfc2217_reque
 }
 
 static uint32_t parity_value(enum jf_parity parity) {
-    if (parity == JF_PARITY_ODD)
-        return 2;
-    return parity == JF_PARITY_EVEN ? 3 : 1;
+    static const uint32_t values[] = {
+        [JF_PARITY_NONE] = 1, [JF_PARITY_ODD] = 2,   [JF_PARITY_EVEN] = 3,
+        [JF_PARITY_MARK] = 4, [JF_PARITY_SPACE] = 5,
+    };
+    return values[parity];
 }
 
 static uint32_t flow_value(enum jf_flow flow) {
-    if (flow == JF_FLOW_RTSCTS)
-        return JF_RFC2217_FLOW_HARDWARE;
-    return flow == JF_FLOW_XONXOFF ? JF_RFC2217_FLOW_XONXOFF : JF_RFC2217_FLOW_NONE;
+    static const uint32_t values[] = {
+        [JF_FLOW_NONE] = JF_RFC2217_FLOW_NONE,
+        [JF_FLOW_RTSCTS] = JF_RFC2217_FLOW_HARDWARE,
+        [JF_FLOW_XONXOFF] = JF_RFC2217_FLOW_XONXOFF,
+        [JF_FLOW_DTRDSR] = JF_RFC2217_FLOW_DSR,
+    };
+    return values[flow];
+}
+
+unsigned jf_rfc2217_modem(uint32_t state) {
+    return (state & 128 ? JF_MODEM_DCD : 0U) | (state & 64 ? JF_MODEM_RI : 0U) |
+           (state & 32 ? JF_MODEM_DSR : 0U) | (state & 16 ? JF_MODEM_CTS : 0U);
 }
 
 void jf_rfc2217_line(const struct jf_line *line,
@@ -86,6 +97,7 @@ static const char *control_name(uint32_t value) {
         [JF_RFC2217_DTR_OFF] = "DTR off",
         [JF_RFC2217_RTS_ON] = "RTS on",
         [JF_RFC2217_RTS_OFF] = "RTS off",
+        [JF_RFC2217_FLOW_DSR] = "flow control dtrdsr",
     };
     return value < sizeof names / sizeof *names && names[value] ? names[value] : "another control";
 }

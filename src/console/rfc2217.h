@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "console/tty.h"
+#include "console/line.h"
 
 // What the client asks for. A server's answer has the number plus
 // JF_RFC2217_ANSWER and, in the same form, what is now so.
@@ -37,6 +37,7 @@ enum jf_rfc2217_control {
     JF_RFC2217_DTR_OFF = 9,
     JF_RFC2217_RTS_ON = 11,
     JF_RFC2217_RTS_OFF = 12,
+    JF_RFC2217_FLOW_DSR = 19,
 };
 
 // The longest command: its number and four bytes.
@@ -57,6 +58,9 @@ bool jf_rfc2217_decode(const uint8_t *bytes, size_t len, struct jf_rfc2217_reque
 #define JF_RFC2217_LINE_REQUESTS 5
 void jf_rfc2217_line(const struct jf_line *line,
                      struct jf_rfc2217_request out[JF_RFC2217_LINE_REQUESTS]);
+
+// The lines of JF_RFC2217_NOTIFY_MODEMSTATE as a set of enum jf_modem.
+unsigned jf_rfc2217_modem(uint32_t state);
 
 // Appends for people what a request stands for: "baud rate 115200", "break on".
 void jf_rfc2217_describe(struct jf_rfc2217_request request, struct jf_buf *out);

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "console/line.h"
 
 struct jf_stream;
 
@@ -23,6 +24,15 @@ struct jf_stream_type {
     ssize_t (*write)(struct jf_stream *stream, const void *bytes, size_t len);
     // Starts or ends a break condition; NULL where there is no such thing.
     enum jf_code (*set_break)(struct jf_stream *stream, bool on, struct jf_error *err);
+    // Drives those of JF_MODEM_DTR and JF_MODEM_RTS that are in `mask` as `values` has
+    // them; NULL where there is no such thing.
+    enum jf_code (*set_modem)(struct jf_stream *stream, unsigned mask, unsigned values,
+                              struct jf_error *err);
+    // Which of the other side's lines (CTS, DSR, DCD, RI) are raised; NULL as above.
+    enum jf_code (*get_modem)(struct jf_stream *stream, unsigned *ret_lines, struct jf_error *err);
+    // Changes the settings of the line, apart from dtr, rts and hang_up; NULL as above.
+    enum jf_code (*set_line)(struct jf_stream *stream, const struct jf_line *line,
+                             struct jf_error *err);
     // Puts back what opening changed, closes and frees.
     void (*close)(struct jf_stream *stream);
 };
@@ -42,7 +52,14 @@ enum jf_code jf_stream_read(struct jf_stream *stream, void *bytes, size_t len, s
 enum jf_code jf_stream_write(struct jf_stream *stream, const void *bytes, size_t len,
                              size_t *ret_len, struct jf_error *err);
 
+// JF_UNSUPPORTED where the stream has no such thing.
 enum jf_code jf_stream_set_break(struct jf_stream *stream, bool on, struct jf_error *err);
+enum jf_code jf_stream_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
+                                 struct jf_error *err);
+enum jf_code jf_stream_get_modem(struct jf_stream *stream, unsigned *ret_lines,
+                                 struct jf_error *err);
+enum jf_code jf_stream_set_line(struct jf_stream *stream, const struct jf_line *line,
+                                struct jf_error *err);
 
 // Accepts NULL.
 void jf_stream_close(struct jf_stream *stream);

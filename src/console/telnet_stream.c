@@ -37,6 +37,8 @@ struct telnet_stream {
     uint8_t awaited;     // number of the answer that is waited for; 0: none
     bool has_answer;
     uint32_t answer;
+    bool has_modem; // the server has told the modem lines
+    uint32_t modem;
 };
 
 static void take_sub(void *context, uint8_t option, const uint8_t *bytes, size_t len) {
@@ -48,7 +50,10 @@ static void take_sub(void *context, uint8_t option, const uint8_t *bytes, size_t
         self->is_suspended = true;
     else if (request.command == JF_RFC2217_FLOWCONTROL_RESUME + JF_RFC2217_ANSWER)
         self->is_suspended = false;
-    else if (request.command == self->awaited) {
+    else if (request.command == JF_RFC2217_NOTIFY_MODEMSTATE + JF_RFC2217_ANSWER) {
+        self->has_modem = true;
+        self->modem = request.value;
+    } else if (request.command == self->awaited) {
         self->has_answer = true;
         self->answer = request.value;
     }
@@ -262,6 +267,50 @@ static enum jf_code rfc2217_set_break(struct jf_stream *stream, bool on, struct 
     return request_while_open((struct telnet_stream *)stream, request, err);
 }
 
+// Confirms the requests of an open line one by one.
+static enum jf_code rfc2217_set_line(struct jf_stream *stream, const struct jf_line *line,
+                                     struct jf_error *err) {
+    struct jf_rfc2217_request requests[JF_RFC2217_LINE_REQUESTS];
+    enum jf_code code = JF_OK;
+    jf_rfc2217_line(line, requests);
+    for (size_t i = 0; i < JF_RFC2217_LINE_REQUESTS && code == JF_OK; i++)
+        code = request_while_open((struct telnet_stream *)stream, requests[i], err);
+    return code;
+}
+
+static struct jf_rfc2217_request dtr_request(bool on) {
+    return (struct jf_rfc2217_request){JF_RFC2217_SET_CONTROL,
+                                       on ? JF_RFC2217_DTR_ON : JF_RFC2217_DTR_OFF};
+}
+
+static struct jf_rfc2217_request rts_request(bool on) {
+    return (struct jf_rfc2217_request){JF_RFC2217_SET_CONTROL,
+                                       on ? JF_RFC2217_RTS_ON : JF_RFC2217_RTS_OFF};
+}
+
+static enum jf_code rfc2217_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
+                                      struct jf_error *err) {
+    struct telnet_stream *self = (struct telnet_stream *)stream;
+    enum jf_code code = JF_OK;
+    if (mask & JF_MODEM_DTR)
+        code = request_while_open(self, dtr_request(values & JF_MODEM_DTR), err);
+    if (code == JF_OK && (mask & JF_MODEM_RTS))
+        code = request_while_open(self, rts_request(values & JF_MODEM_RTS), err);
+    return code;
+}
+
+// The server tells changes by itself, and at first what is so.
+static enum jf_code rfc2217_get_modem(struct jf_stream *stream, unsigned *ret_lines,
+                                      struct jf_error *err) {
+    struct telnet_stream *self = (struct telnet_stream *)stream;
+    pthread_mutex_lock(&self->lock);
+    bool has_modem = self->has_modem;
+    *ret_lines = jf_rfc2217_modem(self->modem);
+    pthread_mutex_unlock(&self->lock);
+    return has_modem ? JF_OK
+                     : jf_fail(err, JF_UNSUPPORTED, "the server has not told the modem lines");
+}
+
 static const struct jf_stream_type telnet_type = {
     .read = telnet_read,
     .write = telnet_write,
@@ -272,6 +321,9 @@ static const struct jf_stream_type rfc2217_type = {
     .read = telnet_read,
     .write = telnet_write,
     .set_break = rfc2217_set_break,
+    .set_modem = rfc2217_set_modem,
+    .get_modem = rfc2217_get_modem,
+    .set_line = rfc2217_set_line,
     .close = telnet_close,
 };
 
@@ -337,6 +389,12 @@ static enum jf_code set_up(struct telnet_stream *self, const struct jf_line *lin
     jf_rfc2217_line(line, requests);
     for (size_t i = 0; i < JF_RFC2217_LINE_REQUESTS && code == JF_OK; i++)
         code = request_while_opening(self, requests[i], deadline, cancel, err);
+    if (code == JF_OK && line->dtr != JF_SIGNAL_LEAVE)
+        code = request_while_opening(self, dtr_request(line->dtr == JF_SIGNAL_ON), deadline, cancel,
+                                     err);
+    if (code == JF_OK && line->rts != JF_SIGNAL_LEAVE)
+        code = request_while_opening(self, rts_request(line->rts == JF_SIGNAL_ON), deadline, cancel,
+                                     err);
     return code;
 }
 

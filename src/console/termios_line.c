@@ -39,12 +39,14 @@ static tcflag_t size_flag(int bytesize) {
 
 static void set_flags(struct termios *settings, const struct jf_line *line) {
     cfmakeraw(settings);
-    settings->c_cflag &= ~(tcflag_t)(CSIZE | PARENB | PARODD | CSTOPB | CRTSCTS);
+    settings->c_cflag &= ~(tcflag_t)(CSIZE | PARENB | PARODD | CMSPAR | CSTOPB | CRTSCTS);
     settings->c_cflag |= CLOCAL | CREAD | size_flag(line->bytesize);
     if (line->parity != JF_PARITY_NONE)
         settings->c_cflag |= PARENB;
-    if (line->parity == JF_PARITY_ODD)
+    if (line->parity == JF_PARITY_ODD || line->parity == JF_PARITY_MARK)
         settings->c_cflag |= PARODD;
+    if (line->parity == JF_PARITY_MARK || line->parity == JF_PARITY_SPACE)
+        settings->c_cflag |= CMSPAR; // the parity bit stays as PARODD has it
     if (line->stopbits == 2)
         settings->c_cflag |= CSTOPB;
     if (line->flow == JF_FLOW_RTSCTS)
@@ -63,6 +65,8 @@ enum jf_code jf_termios_apply(int fd, const struct jf_line *line, struct jf_erro
     const struct rate *rate = find_rate(line->baudrate);
     if (!rate)
         return jf_fail(err, JF_UNSUPPORTED, "%d baud is no standard rate", line->baudrate);
+    if (line->flow == JF_FLOW_DTRDSR)
+        return jf_fail(err, JF_UNSUPPORTED, "the system has no flow control by DTR and DSR");
     set_flags(&settings, line);
     cfsetspeed(&settings, rate->speed);
     if (tcsetattr(fd, TCSANOW, &settings) != 0)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "console/device.h"
 #include "console/termios_line.h"
 
 // How long close waits for what was sent to leave the port, e.g. when flow
@@ -27,6 +28,7 @@ struct tty {
     bool is_saved;
     struct termios saved;
     bool is_exclusive;
+    bool hang_up;
 };
 
 static ssize_t tty_write(struct jf_stream *stream, const void *bytes, size_t len) {
@@ -36,6 +38,36 @@ static ssize_t tty_write(struct jf_stream *stream, const void *bytes, size_t len
 static enum jf_code tty_set_break(struct jf_stream *stream, bool on, struct jf_error *err) {
     if (ioctl(stream->fd, on ? TIOCSBRK : TIOCCBRK) != 0)
         return jf_fail_errno(err, errno, "break");
+    return JF_OK;
+}
+
+// A pty has no modem lines; its kernel says that in two ways.
+static enum jf_code modem_failed(int sys_errno, struct jf_error *err) {
+    if (sys_errno == ENOTTY || sys_errno == EINVAL)
+        return jf_fail(err, JF_UNSUPPORTED, "this terminal has no modem lines");
+    return jf_fail_errno(err, sys_errno, "modem lines");
+}
+
+static enum jf_code tty_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
+                                  struct jf_error *err) {
+    int bits[2] = {0, 0}; // to lower, to raise
+    if (mask & JF_MODEM_DTR)
+        bits[(values & JF_MODEM_DTR) != 0] |= TIOCM_DTR;
+    if (mask & JF_MODEM_RTS)
+        bits[(values & JF_MODEM_RTS) != 0] |= TIOCM_RTS;
+    if ((bits[0] && ioctl(stream->fd, TIOCMBIC, &bits[0]) != 0) ||
+        (bits[1] && ioctl(stream->fd, TIOCMBIS, &bits[1]) != 0))
+        return modem_failed(errno, err);
+    return JF_OK;
+}
+
+static enum jf_code tty_get_modem(struct jf_stream *stream, unsigned *ret_lines,
+                                  struct jf_error *err) {
+    int bits = 0;
+    if (ioctl(stream->fd, TIOCMGET, &bits) != 0)
+        return modem_failed(errno, err);
+    *ret_lines = (bits & TIOCM_CTS ? JF_MODEM_CTS : 0U) | (bits & TIOCM_DSR ? JF_MODEM_DSR : 0U) |
+                 (bits & TIOCM_CD ? JF_MODEM_DCD : 0U) | (bits & TIOCM_RI ? JF_MODEM_RI : 0U);
     return JF_OK;
 }
 
@@ -50,6 +82,9 @@ static void drain_output(int fd) {
         poll(NULL, 0, DRAIN_POLL_MS);
     }
 }
+
+static enum jf_code tty_set_line(struct jf_stream *stream, const struct jf_line *line,
+                                 struct jf_error *err);
 
 static void tty_close(struct jf_stream *stream) {
     struct tty *tty = (struct tty *)stream;
@@ -72,6 +107,9 @@ static void tty_close(struct jf_stream *stream) {
 static const struct jf_stream_type tty_type = {
     .write = tty_write,
     .set_break = tty_set_break,
+    .set_modem = tty_set_modem,
+    .get_modem = tty_get_modem,
+    .set_line = tty_set_line,
     .close = tty_close,
 };
 
@@ -84,15 +122,22 @@ static enum jf_code port_failed(enum sp_return result, const char *what, struct 
 }
 
 static enum sp_parity port_parity(enum jf_parity parity) {
-    if (parity == JF_PARITY_EVEN)
-        return SP_PARITY_EVEN;
-    return parity == JF_PARITY_ODD ? SP_PARITY_ODD : SP_PARITY_NONE;
+    static const enum sp_parity parities[] = {
+        [JF_PARITY_NONE] = SP_PARITY_NONE,   [JF_PARITY_EVEN] = SP_PARITY_EVEN,
+        [JF_PARITY_ODD] = SP_PARITY_ODD,     [JF_PARITY_MARK] = SP_PARITY_MARK,
+        [JF_PARITY_SPACE] = SP_PARITY_SPACE,
+    };
+    return parities[parity];
 }
 
 static enum sp_flowcontrol port_flow(enum jf_flow flow) {
-    if (flow == JF_FLOW_RTSCTS)
-        return SP_FLOWCONTROL_RTSCTS;
-    return flow == JF_FLOW_XONXOFF ? SP_FLOWCONTROL_XONXOFF : SP_FLOWCONTROL_NONE;
+    static const enum sp_flowcontrol flows[] = {
+        [JF_FLOW_NONE] = SP_FLOWCONTROL_NONE,
+        [JF_FLOW_RTSCTS] = SP_FLOWCONTROL_RTSCTS,
+        [JF_FLOW_XONXOFF] = SP_FLOWCONTROL_XONXOFF,
+        [JF_FLOW_DTRDSR] = SP_FLOWCONTROL_DTRDSR,
+    };
+    return flows[flow];
 }
 
 static enum jf_code apply_to_port(struct sp_port *port, const struct jf_line *line,
@@ -130,6 +175,28 @@ static enum jf_code finish_settings(struct tty *tty, const struct jf_line *line,
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
         return jf_fail_errno(err, errno, "fcntl");
     return JF_OK;
+}
+
+static enum jf_code apply(struct tty *tty, const struct jf_line *line, struct jf_error *err) {
+    return tty->port ? apply_to_port(tty->port, line, err)
+                     : jf_termios_apply(tty->stream.fd, line, err);
+}
+
+static enum jf_code tty_set_line(struct jf_stream *stream, const struct jf_line *line,
+                                 struct jf_error *err) {
+    struct tty *tty = (struct tty *)stream;
+    struct jf_line kept = *line;
+    kept.hang_up = tty->hang_up;
+    enum jf_code code = apply(tty, &kept, err);
+    return code == JF_OK ? finish_settings(tty, &kept, err) : code;
+}
+
+static enum jf_code set_signals(struct tty *tty, const struct jf_line *line, struct jf_error *err) {
+    unsigned mask = (line->dtr != JF_SIGNAL_LEAVE ? JF_MODEM_DTR : 0U) |
+                    (line->rts != JF_SIGNAL_LEAVE ? JF_MODEM_RTS : 0U);
+    unsigned values = (line->dtr == JF_SIGNAL_ON ? JF_MODEM_DTR : 0U) |
+                      (line->rts == JF_SIGNAL_ON ? JF_MODEM_RTS : 0U);
+    return mask ? tty_set_modem(&tty->stream, mask, values, err) : JF_OK;
 }
 
 static enum jf_code lock(struct tty *tty, struct jf_error *err) {
@@ -172,8 +239,11 @@ static enum jf_code set_up(struct tty *tty, const char *path, const struct jf_li
     if (code != JF_OK)
         return code;
     tty->is_saved = true;
-    code = tty->port ? apply_to_port(tty->port, line, err)
-                     : jf_termios_apply(tty->stream.fd, line, err);
+    tty->hang_up = line->hang_up;
+    // First of all, so that the board sees as little as possible of the other state.
+    code = set_signals(tty, line, err);
+    if (code == JF_OK)
+        code = apply(tty, line, err);
     return code == JF_OK ? finish_settings(tty, line, err) : code;
 }
 
@@ -206,10 +276,15 @@ static enum jf_code open_tty(const char *path, const struct jf_line *line,
 enum jf_code jf_tty_open(const char *path, const struct jf_line *line,
                          struct jf_stream **ret_stream, struct jf_error *err) {
     // libserialport knows /dev/ttyUSB0, not its names under /dev/serial/by-id.
-    char *real = realpath(path, NULL);
+    char *found = NULL;
+    enum jf_code code = jf_device_find(path, NULL, &found, err);
+    if (code != JF_OK)
+        return code;
+    char *real = realpath(found, NULL);
+    free(found);
     if (!real)
         return jf_fail_errno(err, errno, "open");
-    enum jf_code code = open_tty(real, line, ret_stream, err);
+    code = open_tty(real, line, ret_stream, err);
     free(real);
     return code;
 }

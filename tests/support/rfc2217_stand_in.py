@@ -10,7 +10,7 @@
 #   silent=N   does not answer command N
 #   refuse     refuses the COM-PORT option
 #   suspend    suspends the client at command 5, and resumes it at one with a value above 4
-#   modem=N    tells the modem's state once command 11 is there
+#   modem=N    tells the modem's state when RTS is raised
 import socket
 import sys
 
@@ -36,7 +36,7 @@ def take_command(peer, payload):
     if key == "suspend" and number == 5:
         peer.sendall(subnegotiation(109 if argument[0] > 4 else 108))
     peer.sendall(subnegotiation(100 + number, argument))
-    if key == "modem" and number == 11:
+    if key == "modem" and (number, argument) == (5, b"\x0b"):
         peer.sendall(subnegotiation(107, bytes([int(value)])))
 
 

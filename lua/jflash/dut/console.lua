@@ -68,6 +68,8 @@ local function connect(self)
         parity = self.config.parity,
         stopbits = self.config.stopbits,
         flow = self.config.flow,
+        dtr = self.config.dtr,
+        rts = self.config.rts,
         hupcl = not self.config.disable_hupcl,
         timeout_s = 10,
     })

@@ -79,6 +79,19 @@ describe("rfc2217:", function()
         assert.equal("1 115200\n2 8\n3 1\n4 1\n5 1\n5 5\n5 6\n", stand_in:log())
     end)
 
+    it("drives and tells the modem lines, and changes the open line", function()
+        local server <close> = ser2net.stand_in("modem=176")
+        local con <close> = assert(console.open("rfc2217:" .. server.address, { dtr = "off" }))
+        local lines, message, code = con:modem()
+        assert.same({ nil, "unsupported" }, { lines, code }, message)
+        assert(con:set_modem({ dtr = true, rts = false }))
+        assert(con:set_modem({ rts = true }))
+        assert(con:set_line({ baudrate = 57600, parity = "odd" }))
+        assert.same({ cts = true, dsr = true, dcd = true, ri = false }, con:modem())
+        assert.equal("1 115200\n2 8\n3 1\n4 1\n5 1\n5 9\n5 8\n5 12\n5 11\n1 57600\n2 8\n3 2\n4 1\n5 1\n",
+            server:log())
+    end)
+
     local REFUSED = {
         { "rate=9600", "protocol", "asked for baud rate 115200, the server answers baud rate 9600" },
         { "silent=3", "timeout", "parity none: timeout, the server does not answer" },

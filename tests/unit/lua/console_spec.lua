@@ -260,6 +260,8 @@ describe("jflash.console", function()
             { "/dev/nonexistent", "io", "nonexistent: open: No such file or directory" },
             { "/dev/null", "unsupported", "null: not a terminal" },
             { "/etc/passwd", "unsupported", "not a character device" },
+            { "usb:no-such-adapter", "io", "usb:no-such-adapter: no terminal fits; those behind USB: " },
+            { "/etc/passw?-none", "io", "no terminal fits; in its folder: " },
             { "ttyUSB0", "unsupported", '"ttyUSB0" is none of unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, ' },
         }
         for _, case in ipairs(cases) do
@@ -336,6 +338,41 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
             assert.is_not_nil(con)
         end)
 
+        it("changes the line's settings while it is open", function()
+            local peer <close> = peers.pty()
+            local con <close> = assert(console.open(peer.where, { name = "p", baudrate = 9600, hupcl = false }))
+            assert.is_true(con:set_line({ baudrate = 57600, flow = "xonxoff" }))
+            assert.is_true(con:set_line({ stopbits = 2 }))
+            local settings = peers.output("stty -a -F " .. peer.where)
+            for _, want in ipairs({ "57600 baud", " cstopb", " ixon", "-hupcl", "-icanon" }) do
+                assert.is_truthy(settings:find(want, 1, true), want .. " in " .. settings)
+            end
+            local _, message, code = con:set_line({ flow = "dtrdsr" })
+            assert.equal("unsupported", code)
+            assert.equal("p: line settings: the system has no flow control by DTR and DSR", message)
+        end)
+
+        it("says that a pty and a socket have no modem lines", function()
+            local peer <close> = peers.pty()
+            local con <close> = assert(console.open(peer.where, { name = "p" }))
+            assert.same({ nil, "p: modem lines: this terminal has no modem lines", "unsupported" },
+                { con:set_modem({ dtr = false }) })
+            assert.same({ nil, "p: modem lines: this terminal has no modem lines", "unsupported" },
+                { con:modem() })
+            con:close()
+            assert.same({ nil, "p: this terminal has no modem lines", "unsupported" },
+                { console.open(peer.where, { name = "p", dtr = "off" }) })
+        end)
+
+        it("opens the one terminal that fits a pattern", function()
+            local peer <close> = peers.pty()
+            local link = peer.dir .. "/usb-FTDI_A100-if00"
+            assert(os.execute(("ln -s %s %s"):format(peer.where, link)))
+            local con <close> = assert(console.open(peer.dir .. "/usb-*-if00"))
+            assert.is_true(con:set_line({ baudrate = 9600 }))
+            assert.is_truthy(peers.output("stty -a -F " .. peer.where):find("9600 baud", 1, true))
+        end)
+
         it("refuses a rate that a pty's settings cannot name", function()
             local peer <close> = peers.pty()
             local _, message, code = console.open(peer.where, { name = "p", baudrate = 12345 })
@@ -344,7 +381,8 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
         end)
 
         it("raises on misuse", function()
-            for _, options in ipairs({ { baud = 1 }, { baudrate = "x" }, { parity = "mark" }, { window_bytes = 1 } }) do
+            local faulty = { { baud = 1 }, { baudrate = "x" }, { parity = "?" }, { dtr = true }, { window_bytes = 1 } }
+            for _, options in ipairs(faulty) do
                 assert.has_error(function()
                     console.open("/dev/null", options)
                 end)

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A console's modem lines and line settings.
+#include "console/internal.h"
+
+static enum jf_code named(const struct jf_console *console, enum jf_code code, const char *what,
+                          struct jf_error *err) {
+    if (code != JF_OK && err)
+        jf_prefix(err, "%s: %s", console->name, what);
+    return code;
+}
+
+enum jf_code jf_console_set_modem(struct jf_console *console, unsigned mask, unsigned values,
+                                  struct jf_error *err) {
+    enum jf_code code = jf_stream_set_modem(console->stream, mask, values, err);
+    return named(console, code, "modem lines", err);
+}
+
+enum jf_code jf_console_get_modem(struct jf_console *console, unsigned *ret_lines,
+                                  struct jf_error *err) {
+    enum jf_code code = jf_stream_get_modem(console->stream, ret_lines, err);
+    return named(console, code, "modem lines", err);
+}
+
+enum jf_code jf_console_set_line(struct jf_console *console, const struct jf_line *line,
+                                 struct jf_error *err) {
+    enum jf_code code = jf_stream_set_line(console->stream, line, err);
+    if (code == JF_OK)
+        console->line = *line;
+    return named(console, code, "line settings", err);
+}
+
+struct jf_line jf_console_line(const struct jf_console *console) {
+    return console->line;
+}
