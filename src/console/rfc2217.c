@@ -110,3 +110,29 @@ void jf_rfc2217_describe(struct jf_rfc2217_request request, struct jf_buf *out) 
     else
         jf_buf_addf(out, "%s %lu", name_of(request.command), (unsigned long)request.value);
 }
+
+static bool is_break(uint32_t control) {
+    return control == JF_RFC2217_BREAK_ON || control == JF_RFC2217_BREAK_OFF;
+}
+
+// The answer to a request is what is now so: the request. But ser2net 4.3 was
+// seen to answer the end of a break with its beginning.
+static bool confirms(struct jf_rfc2217_request request, uint32_t answer) {
+    return answer == request.value || (request.command == JF_RFC2217_SET_CONTROL &&
+                                       request.value == JF_RFC2217_BREAK_OFF && is_break(answer));
+}
+
+enum jf_code jf_rfc2217_check(struct jf_rfc2217_request request, uint32_t answer,
+                              struct jf_error *err) {
+    if (confirms(request, answer))
+        return JF_OK;
+    struct jf_buf asked = {0};
+    struct jf_buf got = {0};
+    jf_rfc2217_describe(request, &asked);
+    jf_rfc2217_describe((struct jf_rfc2217_request){request.command, answer}, &got);
+    jf_fail(err, JF_PROTOCOL, "RFC 2217: asked for %s, the server answers %s",
+            asked.data ? asked.data : "", got.data ? got.data : "");
+    jf_buf_free(&asked);
+    jf_buf_free(&got);
+    return JF_PROTOCOL;
+}

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "console/line.h"
 
 // What the client asks for. A server's answer has the number plus
@@ -64,5 +65,9 @@ unsigned jf_rfc2217_modem(uint32_t state);
 
 // Appends for people what a request stands for: "baud rate 115200", "break on".
 void jf_rfc2217_describe(struct jf_rfc2217_request request, struct jf_buf *out);
+
+// JF_PROTOCOL when the answer to a request is not what was asked for.
+enum jf_code jf_rfc2217_check(struct jf_rfc2217_request request, uint32_t answer,
+                              struct jf_error *err);
 
 #endif
