@@ -28,8 +28,8 @@ local function check_bind(text)
     return schema.quoted(text) .. " is neither an IPv4 address nor auto nor auto-loopback"
 end
 
-local DEVICES = { "^power$", "^/", "^usb:.", "^usb%-path:.", "^unix:.", "^tcp:.+:%d+$", "^telnet:[^/]+:%d+$",
-    "^rfc2217:[^/]+:%d+$", "^rfc2217://[^/]+:%d+$", "^exec:.*%S" }
+local DEVICES = { "^power$", "^/", "^unix:.", "^tcp:.+:%d+$", "^telnet:[^/]+:%d+$", "^rfc2217:[^/]+:%d+$",
+    "^rfc2217://[^/]+:%d+$", "^exec:.*%S", "^usb:.", "^usb%-path:." }
 
 local function check_device(text)
     for _, pattern in ipairs(DEVICES) do
@@ -37,8 +37,8 @@ local function check_device(text)
             return nil
         end
     end
-    return schema.quoted(text) .. " is none of power, /dev/NAME, usb:SERIAL, usb-path:PATH, unix:PATH, "
-        .. "tcp:HOST:PORT, telnet:HOST:PORT, rfc2217:HOST:PORT, exec:COMMAND"
+    return schema.quoted(text) .. " is none of power, /dev/NAME, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
+        .. "rfc2217:HOST:PORT, exec:COMMAND, usb:SERIAL, usb-path:PATH"
 end
 
 local function check_network(network)

@@ -57,7 +57,7 @@ static int hid_list(lua_State *L) {
 static int hid_open(lua_State *L) {
     struct jf_error err;
     const char *path = luaL_checkstring(L, 1);
-    struct jf_hid **box = lua_newuserdatauv(L, sizeof *box, 0);
+    struct jf_hid **box = lua_newuserdatauv(L, sizeof(struct jf_hid *), 0);
     *box = NULL;
     luaL_setmetatable(L, HID);
     if (jf_hid_open(path, box, &err) != JF_OK)

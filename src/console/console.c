@@ -162,8 +162,6 @@ static void park(struct jf_console *console) {
 
 static void *drain(void *argument) {
     struct jf_console *console = argument;
-    // What came while the stream was opened does not make the descriptor ready.
-    jf_console_step(console);
     for (bool open = true; open && !atomic_load(&console->closing);) {
         if (atomic_load(&console->claimed))
             park(console);
@@ -236,7 +234,7 @@ static enum jf_code open_stream(const char *where, const struct jf_console_optio
         return jf_tty_open(where, &options->line, ret_stream, err);
     return jf_fail(err, JF_UNSUPPORTED,
                    "\"%.100s\" is none of unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
-                   "rfc2217:HOST:PORT, exec:COMMAND, usb:SERIAL, usb-path:PATH, an absolute path",
+                   "rfc2217:HOST:PORT, exec:COMMAND, usb:SERIAL, usb-path:PATH or an absolute path",
                    where);
 }
 
@@ -266,6 +264,10 @@ enum jf_code jf_console_open(const char *where, const struct jf_console_options 
     enum jf_code code = open_stream(where, options, deadline, cancel, &console->stream, &reason);
     if (code == JF_OK)
         code = jf_event_open(&console->wake, &reason);
+    // What came while the stream was opened does not make the descriptor ready. Read before
+    // the thread is there: behind a claim it would take bytes that another waits for.
+    if (code == JF_OK)
+        jf_console_step(console);
     if (code == JF_OK)
         code = start_thread(console, &reason);
     if (code == JF_OK) {

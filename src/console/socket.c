@@ -35,7 +35,10 @@ static void socket_close(struct jf_stream *stream) {
     free(stream);
 }
 
-static const struct jf_stream_type socket_type = {.write = socket_write, .close = socket_close};
+static const struct jf_stream_type socket_type = {
+    .write = socket_write,
+    .close = socket_close,
+};
 
 static struct jf_stream *new_stream(int family, struct jf_error *err) {
     struct jf_stream *stream = calloc(1, sizeof *stream);

@@ -337,7 +337,7 @@ enum jf_code jf_telnet_open(const char *where, jf_deadline deadline, const struc
                             struct jf_stream **ret_stream, struct jf_error *err) {
     struct telnet_stream *self = NULL;
     enum jf_code code = connect_telnet(where, &telnet_type, deadline, cancel, &self, err);
-    if (code == JF_OK)
+    if (code == JF_OK && self)
         *ret_stream = &self->stream;
     return code;
 }
@@ -381,7 +381,7 @@ enum jf_code jf_rfc2217_open(const char *where, const struct jf_line *line, jf_d
                              struct jf_error *err) {
     struct telnet_stream *self = NULL;
     enum jf_code code = connect_telnet(where, &rfc2217_type, deadline, cancel, &self, err);
-    if (code != JF_OK)
+    if (code != JF_OK || !self)
         return code;
     code = set_up(self, line, deadline, cancel, err);
     if (code == JF_OK)

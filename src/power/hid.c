@@ -28,7 +28,7 @@ static char *narrow(const wchar_t *wide) {
     if (!text)
         return NULL;
     for (size_t i = 0; i < len; i++)
-        text[i] = wide[i] >= ' ' && wide[i] < 0x7f ? (char)wide[i] : '?';
+        text[i] = (char)(wide[i] >= ' ' && wide[i] < 0x7f ? wide[i] : L'?');
     text[len] = '\0';
     return text;
 }

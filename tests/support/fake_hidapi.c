@@ -58,7 +58,9 @@ static void note(const char *what, const unsigned char *bytes, size_t len) {
     fclose(file);
 }
 
-int hid_init(void) { return 0; }
+int hid_init(void) {
+    return 0;
+}
 
 struct hid_device_info *hid_enumerate(unsigned short vendor, unsigned short product) {
     struct hid_device_info *first = NULL;
@@ -184,4 +186,6 @@ const wchar_t *hid_error(hid_device *device) {
     return L"fake failure";
 }
 
-void hid_close(hid_device *device) { free(device); }
+void hid_close(hid_device *device) {
+    free(device);
+}

@@ -9,6 +9,7 @@
 
 local drivers = require("jflash.exporter.drivers")
 local mapping = require("jflash.exporter.mapping")
+local nearest = require("jflash.nearest")
 local schema = require("jflash.schema")
 local tree = require("jflash.exporter.tree")
 
@@ -121,9 +122,14 @@ local function add_child(exporter, board, child, flasher)
     end
 end
 
+local CHILD_NAMES = {}
+for index, child in ipairs(CHILDREN) do
+    CHILD_NAMES[index] = child.name
+end
+
 local function is_child(name)
-    for _, child in ipairs(CHILDREN) do
-        if child.name == name then
+    for _, known in ipairs(CHILD_NAMES) do
+        if known == name then
             return true
         end
     end
@@ -135,7 +141,8 @@ local function warn_of_others(exporter, board, flasher)
         if not is_child(name) then
             local child = flasher.children[name]
             table.insert(board.warnings, ("%s: %s: not used: a flasher's children are "
-                .. "serial, power, tftp, http and uboot"):format(mapping.place(exporter.file, child.yaml), child.key))
+                .. "serial, power, tftp, http and uboot%s"):format(mapping.place(exporter.file, child.yaml),
+                child.key, nearest.hint(name, CHILD_NAMES)))
         end
     end
 end

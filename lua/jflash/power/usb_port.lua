@@ -141,11 +141,12 @@ end
 ---@param context {name: string}
 ---@return jflash.power.UsbPort
 function M.new(config, context)
+    local path = attribute(config)
     return setmetatable({
         config = config,
-        path = attribute(config),
+        path = path,
         describe = ("USB hub %s port %d of board %s"):format(config.hub, config.port, context.name),
-        identity = ("usb-port %s %d"):format(config.hub, config.port),
+        identity = "usb-port " .. path,
     }, UsbPort)
 end
 

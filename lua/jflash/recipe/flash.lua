@@ -68,7 +68,8 @@ function recipe.prepare_bundle(dut)
     writers.check(dut)
     log.info("bundle %s, variant %s", dut.manifest.name, dut.variant.name or "none")
     for _, piece in ipairs(dut.pieces) do
-        log.info(piece.file and "%s gets %s" or "%s goes to %s", piece.image, pieces.place_name(piece))
+        log.info(piece.file and "%s gets %s" or "%s goes to %s",
+            piece.image == "-" and "standard input" or piece.image, pieces.place_name(piece))
     end
 end
 

@@ -119,7 +119,7 @@ describe("jflash.config", function()
             { "console: {baudrate: 9600}", "boards.b.console.device: missing key" },
             {
                 "console: {device: ttyS0}",
-                "boards.b.console.device: 'ttyS0' is none of power, /dev/NAME, usb:SERIAL, usb-path:PATH, unix:PATH, tcp:HOST:PORT",
+                "boards.b.console.device: 'ttyS0' is none of power, /dev/NAME, unix:PATH, tcp:HOST:PORT",
             },
             { "console: {device: 'tcp:host'}", "boards.b.console.device: 'tcp:host' is none of" },
             { "console: {device: power, baudrate: fast}", "boards.b.console.baudrate: expected an integer" },

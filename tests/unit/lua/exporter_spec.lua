@@ -359,6 +359,13 @@ describe("an exporter file", function()
         assert.is_nil(refused(replaced(TI, "exporter-token-0123", "[" .. secret .. "]")):find(secret, 1, true))
     end)
 
+    it("says which child a mistyped one is", function()
+        local child = "      uboott: {type: jumpstarter_driver_uboot.driver.UbootConsole}\n"
+        local text = replaced(TI, "      power:\n", child .. "      power:\n")
+        local warnings = table.concat(board(text).warnings, "\n")
+        assert.truthy(warnings:find("uboott: not used: .* %(did you mean 'uboot'%?%)"), warnings)
+    end)
+
     it("is found only by --config", function()
         local path = write(TI)
         local ok, err = pcall(config.board, nil, { files = { path } })
