@@ -42,11 +42,18 @@ static uint32_t parity_value(enum jf_parity parity) {
 }
 
 static uint32_t flow_value(enum jf_flow flow) {
-    if (flow == JF_FLOW_DTRDSR)
-        return JF_RFC2217_FLOW_DSR;
-    if (flow == JF_FLOW_RTSCTS)
-        return JF_RFC2217_FLOW_HARDWARE;
-    return flow == JF_FLOW_XONXOFF ? JF_RFC2217_FLOW_XONXOFF : JF_RFC2217_FLOW_NONE;
+    static const uint32_t values[] = {
+        [JF_FLOW_NONE] = JF_RFC2217_FLOW_NONE,
+        [JF_FLOW_RTSCTS] = JF_RFC2217_FLOW_HARDWARE,
+        [JF_FLOW_XONXOFF] = JF_RFC2217_FLOW_XONXOFF,
+        [JF_FLOW_DTRDSR] = JF_RFC2217_FLOW_DSR,
+    };
+    return values[flow];
+}
+
+unsigned jf_rfc2217_modem(uint32_t state) {
+    return (state & 128 ? JF_MODEM_DCD : 0U) | (state & 64 ? JF_MODEM_RI : 0U) |
+           (state & 32 ? JF_MODEM_DSR : 0U) | (state & 16 ? JF_MODEM_CTS : 0U);
 }
 
 void jf_rfc2217_line(const struct jf_line *line,
@@ -102,4 +109,30 @@ void jf_rfc2217_describe(struct jf_rfc2217_request request, struct jf_buf *out) 
         jf_buf_addf(out, "parity %s", parity_name(request.value));
     else
         jf_buf_addf(out, "%s %lu", name_of(request.command), (unsigned long)request.value);
+}
+
+static bool is_break(uint32_t control) {
+    return control == JF_RFC2217_BREAK_ON || control == JF_RFC2217_BREAK_OFF;
+}
+
+// The answer to a request is what is now so: the request. But ser2net 4.3 was
+// seen to answer the end of a break with its beginning.
+static bool confirms(struct jf_rfc2217_request request, uint32_t answer) {
+    return answer == request.value || (request.command == JF_RFC2217_SET_CONTROL &&
+                                       request.value == JF_RFC2217_BREAK_OFF && is_break(answer));
+}
+
+enum jf_code jf_rfc2217_check(struct jf_rfc2217_request request, uint32_t answer,
+                              struct jf_error *err) {
+    if (confirms(request, answer))
+        return JF_OK;
+    struct jf_buf asked = {0};
+    struct jf_buf got = {0};
+    jf_rfc2217_describe(request, &asked);
+    jf_rfc2217_describe((struct jf_rfc2217_request){request.command, answer}, &got);
+    jf_fail(err, JF_PROTOCOL, "RFC 2217: asked for %s, the server answers %s",
+            asked.data ? asked.data : "", got.data ? got.data : "");
+    jf_buf_free(&asked);
+    jf_buf_free(&got);
+    return JF_PROTOCOL;
 }

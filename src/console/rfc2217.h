@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "console/tty.h"
+#include "base/error.h"
+#include "console/line.h"
 
 // What the client asks for. A server's answer has the number plus
 // JF_RFC2217_ANSWER and, in the same form, what is now so.
@@ -59,7 +60,14 @@ bool jf_rfc2217_decode(const uint8_t *bytes, size_t len, struct jf_rfc2217_reque
 void jf_rfc2217_line(const struct jf_line *line,
                      struct jf_rfc2217_request out[JF_RFC2217_LINE_REQUESTS]);
 
+// The lines of JF_RFC2217_NOTIFY_MODEMSTATE as a set of enum jf_modem.
+unsigned jf_rfc2217_modem(uint32_t state);
+
 // Appends for people what a request stands for: "baud rate 115200", "break on".
 void jf_rfc2217_describe(struct jf_rfc2217_request request, struct jf_buf *out);
+
+// JF_PROTOCOL when the answer to a request is not what was asked for.
+enum jf_code jf_rfc2217_check(struct jf_rfc2217_request request, uint32_t answer,
+                              struct jf_error *err);
 
 #endif

@@ -57,7 +57,12 @@ static enum jf_code send_all(struct jf_console *console, const char *bytes, size
         if (code == JF_OK)
             code = jf_console_put(console, bytes + sent, due - sent, &put, err);
         sent += put;
-        if (code == JF_OK && put == 0)
+        if (code != JF_OK || put > 0)
+            continue;
+        // A stream that is held up by its protocol is ready all the same.
+        if (jf_deadline_left_ns(deadline) == 0)
+            code = jf_fail(err, JF_TIMEOUT, "timeout");
+        else
             code = jf_wait_fd(console->stream->fd, POLLOUT, deadline, cancel, err);
     }
     *ret_sent = sent;

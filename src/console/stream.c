@@ -59,21 +59,21 @@ enum jf_code jf_stream_set_break(struct jf_stream *stream, bool on, struct jf_er
 enum jf_code jf_stream_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
                                  struct jf_error *err) {
     if (!stream->type->set_modem)
-        return jf_fail(err, JF_UNSUPPORTED, "a socket has no modem lines");
+        return jf_fail(err, JF_UNSUPPORTED, "this console has no modem lines");
     return stream->type->set_modem(stream, mask, values, err);
 }
 
 enum jf_code jf_stream_get_modem(struct jf_stream *stream, unsigned *ret_lines,
                                  struct jf_error *err) {
     if (!stream->type->get_modem)
-        return jf_fail(err, JF_UNSUPPORTED, "a socket has no modem lines");
+        return jf_fail(err, JF_UNSUPPORTED, "this console has no modem lines");
     return stream->type->get_modem(stream, ret_lines, err);
 }
 
 enum jf_code jf_stream_set_line(struct jf_stream *stream, const struct jf_line *line,
                                 struct jf_error *err) {
     if (!stream->type->set_line)
-        return jf_fail(err, JF_UNSUPPORTED, "a socket has no line settings");
+        return jf_fail(err, JF_UNSUPPORTED, "this console has no line settings");
     return stream->type->set_line(stream, line, err);
 }
 

@@ -37,6 +37,8 @@ struct telnet_stream {
     uint8_t awaited;     // number of the answer that is waited for; 0: none
     bool has_answer;
     uint32_t answer;
+    bool has_modem; // the server has told the modem lines
+    uint32_t modem;
 };
 
 static void take_sub(void *context, uint8_t option, const uint8_t *bytes, size_t len) {
@@ -48,7 +50,10 @@ static void take_sub(void *context, uint8_t option, const uint8_t *bytes, size_t
         self->is_suspended = true;
     else if (request.command == JF_RFC2217_FLOWCONTROL_RESUME + JF_RFC2217_ANSWER)
         self->is_suspended = false;
-    else if (request.command == self->awaited) {
+    else if (request.command == JF_RFC2217_NOTIFY_MODEMSTATE + JF_RFC2217_ANSWER) {
+        self->has_modem = true;
+        self->modem = request.value;
+    } else if (request.command == self->awaited) {
         self->has_answer = true;
         self->answer = request.value;
     }
@@ -175,32 +180,6 @@ static void begin_request(struct telnet_stream *self, struct jf_rfc2217_request 
     pthread_mutex_unlock(&self->lock);
 }
 
-static bool is_break(uint32_t control) {
-    return control == JF_RFC2217_BREAK_ON || control == JF_RFC2217_BREAK_OFF;
-}
-
-// The answer to a request is what is now so: the request. But ser2net 4.3 answers
-// the end of a break with its beginning, having ended it.
-static bool confirms(struct jf_rfc2217_request request, uint32_t answer) {
-    return answer == request.value || (request.command == JF_RFC2217_SET_CONTROL &&
-                                       request.value == JF_RFC2217_BREAK_OFF && is_break(answer));
-}
-
-static enum jf_code check_answer(const struct telnet_stream *self,
-                                 struct jf_rfc2217_request request, struct jf_error *err) {
-    if (confirms(request, self->answer))
-        return JF_OK;
-    struct jf_buf asked = {0};
-    struct jf_buf got = {0};
-    jf_rfc2217_describe(request, &asked);
-    jf_rfc2217_describe((struct jf_rfc2217_request){request.command, self->answer}, &got);
-    jf_fail(err, JF_PROTOCOL, "RFC 2217: asked for %s, the server answers %s",
-            asked.data ? asked.data : "", got.data ? got.data : "");
-    jf_buf_free(&asked);
-    jf_buf_free(&got);
-    return JF_PROTOCOL;
-}
-
 static enum jf_code no_answer(enum jf_code code, struct jf_rfc2217_request request,
                               struct jf_error *err) {
     struct jf_buf asked = {0};
@@ -234,7 +213,8 @@ static enum jf_code request_while_opening(struct telnet_stream *self,
     begin_request(self, request);
     while (code == JF_OK && !self->has_answer)
         code = pump(self, deadline, cancel, err);
-    return code == JF_OK ? check_answer(self, request, err) : no_answer(code, request, err);
+    return code == JF_OK ? jf_rfc2217_check(request, self->answer, err)
+                         : no_answer(code, request, err);
 }
 
 // While the console's thread reads.
@@ -247,7 +227,7 @@ static enum jf_code request_while_open(struct telnet_stream *self,
         wait_for_change(self, SUSPENDED_S);
     enum jf_code code = JF_OK;
     if (self->has_answer)
-        code = check_answer(self, request, err);
+        code = jf_rfc2217_check(request, self->answer, err);
     else if (self->has_ended)
         code = jf_fail(err, JF_CLOSED, "the other side hung up");
     else
@@ -262,6 +242,52 @@ static enum jf_code rfc2217_set_break(struct jf_stream *stream, bool on, struct 
     return request_while_open((struct telnet_stream *)stream, request, err);
 }
 
+// Confirms the requests of an open line one by one.
+static enum jf_code rfc2217_set_line(struct jf_stream *stream, const struct jf_line *line,
+                                     struct jf_error *err) {
+    struct jf_rfc2217_request requests[JF_RFC2217_LINE_REQUESTS];
+    enum jf_code code = JF_OK;
+    jf_rfc2217_line(line, requests);
+    for (size_t i = 0; i < JF_RFC2217_LINE_REQUESTS && code == JF_OK; i++)
+        code = request_while_open((struct telnet_stream *)stream, requests[i], err);
+    return code;
+}
+
+static struct jf_rfc2217_request control(enum jf_rfc2217_control value) {
+    return (struct jf_rfc2217_request){JF_RFC2217_SET_CONTROL, value};
+}
+
+static struct jf_rfc2217_request dtr_request(bool on) {
+    return control(on ? JF_RFC2217_DTR_ON : JF_RFC2217_DTR_OFF);
+}
+
+static struct jf_rfc2217_request rts_request(bool on) {
+    return control(on ? JF_RFC2217_RTS_ON : JF_RFC2217_RTS_OFF);
+}
+
+static enum jf_code rfc2217_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
+                                      struct jf_error *err) {
+    struct telnet_stream *self = (struct telnet_stream *)stream;
+    enum jf_code code = JF_OK;
+    if (mask & JF_MODEM_DTR)
+        code = request_while_open(self, dtr_request(values & JF_MODEM_DTR), err);
+    if (code == JF_OK && (mask & JF_MODEM_RTS))
+        code = request_while_open(self, rts_request(values & JF_MODEM_RTS), err);
+    return code;
+}
+
+// The server tells changes by itself, and at first what is so.
+static enum jf_code rfc2217_get_modem(struct jf_stream *stream, unsigned *ret_lines,
+                                      struct jf_error *err) {
+    struct telnet_stream *self = (struct telnet_stream *)stream;
+    pthread_mutex_lock(&self->lock);
+    bool has_modem = self->has_modem;
+    *ret_lines = jf_rfc2217_modem(self->modem);
+    pthread_mutex_unlock(&self->lock);
+    return has_modem ? JF_OK
+                     : jf_fail(err, JF_UNSUPPORTED, "the server has not told the modem lines");
+}
+
 static const struct jf_stream_type telnet_type = {
     .read = telnet_read,
     .write = telnet_write,
@@ -272,20 +298,24 @@ static const struct jf_stream_type rfc2217_type = {
     .read = telnet_read,
     .write = telnet_write,
     .set_break = rfc2217_set_break,
+    .set_modem = rfc2217_set_modem,
+    .get_modem = rfc2217_get_modem,
+    .set_line = rfc2217_set_line,
     .close = telnet_close,
 };
 
 static enum jf_code connect_telnet(const char *where, const struct jf_stream_type *type,
                                    jf_deadline deadline, const struct jf_cancel *cancel,
                                    struct telnet_stream **ret_self, struct jf_error *err) {
-    struct jf_stream *socket;
+    struct jf_stream *socket = NULL;
     enum jf_code code = jf_tcp_open(where, deadline, cancel, &socket, err);
     if (code != JF_OK)
         return code;
     struct telnet_stream *self = calloc(1, sizeof *self);
     if (!self) {
         jf_stream_close(socket);
-        return jf_fail(err, JF_LIMIT, "not enough memory");
+        jf_fail(err, JF_LIMIT, "not enough memory");
+        return JF_LIMIT;
     }
     self->stream = (struct jf_stream){type, socket->fd};
     self->socket = socket;
@@ -295,7 +325,8 @@ static enum jf_code connect_telnet(const char *where, const struct jf_stream_typ
     self->telnet.context = self;
     if (!jf_telnet_start(&self->telnet, type == &rfc2217_type)) {
         telnet_close(&self->stream);
-        return jf_fail(err, JF_LIMIT, "not enough memory");
+        jf_fail(err, JF_LIMIT, "not enough memory");
+        return JF_LIMIT;
     }
     flush(self);
     *ret_self = self;
@@ -332,10 +363,15 @@ static enum jf_code await_com_port(struct telnet_stream *self, jf_deadline deadl
 static enum jf_code set_up(struct telnet_stream *self, const struct jf_line *line,
                            jf_deadline deadline, const struct jf_cancel *cancel,
                            struct jf_error *err) {
-    struct jf_rfc2217_request requests[JF_RFC2217_LINE_REQUESTS];
+    struct jf_rfc2217_request requests[JF_RFC2217_LINE_REQUESTS + 2];
+    size_t count = JF_RFC2217_LINE_REQUESTS;
     enum jf_code code = await_com_port(self, deadline, cancel, err);
     jf_rfc2217_line(line, requests);
-    for (size_t i = 0; i < JF_RFC2217_LINE_REQUESTS && code == JF_OK; i++)
+    if (line->dtr != JF_SIGNAL_LEAVE)
+        requests[count++] = dtr_request(line->dtr == JF_SIGNAL_ON);
+    if (line->rts != JF_SIGNAL_LEAVE)
+        requests[count++] = rts_request(line->rts == JF_SIGNAL_ON);
+    for (size_t i = 0; i < count && code == JF_OK; i++)
         code = request_while_opening(self, requests[i], deadline, cancel, err);
     return code;
 }

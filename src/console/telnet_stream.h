@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A console behind a telnet port; with RFC 2217 its serial line is set up, and
-// carries breaks.
+// A console behind a telnet port; with RFC 2217 its serial line is set up,
+// carries breaks, and its modem lines are driven and told.
 #ifndef JF_CONSOLE_TELNET_STREAM_H
 #define JF_CONSOLE_TELNET_STREAM_H
 
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "console/line.h"
 #include "console/stream.h"
-#include "console/tty.h"
 
 // `where` is HOST:PORT as for jf_tcp_open.
 enum jf_code jf_telnet_open(const char *where, jf_deadline deadline, const struct jf_cancel *cancel,

@@ -172,12 +172,15 @@ describe("a console that hangs up and comes back in the middle of a run", functi
         {
             name = "while a file is loaded fails that command, and the run goes on",
             options = { faults = { { kind = "hang_up", at = "load", times = 1, back_after_s = 0.3 } } },
-            config = { retries = 1, console = BACK.console }, status = 0, storage = "flashed",
+            config = { retries = 1, console = BACK.console, uboot = { load_timeout_s = 3 } },
+            status = 0, storage = "flashed",
             says = { "trying for 20 s to open it again", "the console is open again after" },
         },
         {
             name = "while it writes costs no power cycle",
-            options = { faults = { { kind = "hang_up", at = "write", offset = 4096, times = 1, back_after_s = 0.3 } } },
+            options = {
+                faults = { { kind = "hang_up", at = "write", offset = 4096, times = 1, back_after_s = 0.3 } },
+            },
             config = BACK, status = 0, cycles = 1, storage = "flashed",
             says = { "the console is open again after", "flashed and verified" },
         },
