@@ -142,6 +142,7 @@ class Plug(BaseHTTPRequestHandler):
         with open(sys.argv[2], "a", encoding="utf-8") as log:
             if fault == "fail":
                 log.write(f"{fault} {path}\n")
+                log.flush()
                 return self.answer(500)
             if fault == "slow":
                 time.sleep(30)
