@@ -403,7 +403,7 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
             for piece in ("password sesame-open!\r\n"):gmatch(".") do
                 peer.board:send(piece)
             end
-            con:expect("!", { timeout_s = 20 })
+            con:expect("!\n", { timeout_s = 20 })
             con:send("sesa")
             con:send("me-open\n")
             peer.board:send("sesame-op")
