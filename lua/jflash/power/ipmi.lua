@@ -67,7 +67,7 @@ end
 
 local function run(self, what, words)
     local result, message, code = sys.run(argv(self, words), {
-        env = { IPMITOOL_PASSWORD = self.config.password, IPMI_PASSWORD = self.config.password },
+        env = { IPMITOOL_PASSWORD = self.config.password },
         timeout_s = self.config.timeout_s,
     })
     if not result and code == "timeout" then
