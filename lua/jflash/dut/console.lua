@@ -9,6 +9,7 @@ local consoles = require("jflash.console")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local log = require("jflash.log")
+local port_hint = require("jflash.port_hint")
 
 local M = {}
 
@@ -59,7 +60,7 @@ function M.new(config, name)
     }, Console)
 end
 
--- nil, message, code when it cannot be opened.
+-- nil, message, code, errno when it cannot be opened.
 local function connect(self)
     return consoles.open(self.where, {
         name = self.name,
@@ -89,7 +90,7 @@ function Console:open(where)
     self:close()
     self.where = where or self.config.device
     self.earlier = nil
-    take(self, errors.check("host", connect(self)))
+    take(self, port_hint.check(nil, connect(self)))
 end
 
 -- Opens a console that hung up during a run again: an adapter that was pulled out, a
