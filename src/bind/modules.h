@@ -21,6 +21,7 @@
     X(line_edit)                                                                                   \
     X(net)                                                                                         \
     X(registry)                                                                                    \
+    X(snmp)                                                                                        \
     X(store)                                                                                       \
     X(sys)                                                                                         \
     X(tftp)                                                                                        \
