@@ -156,6 +156,16 @@ static enum jf_code apply_to_port(struct sp_port *port, const struct jf_line *li
     return result == SP_OK ? JF_OK : port_failed(result, "line settings", err);
 }
 
+// What libserialport 0.1.1 does with flow control: it puts CRTSCTS among the flags of
+// the input, where it does nothing, and with XON and XOFF it sets IXANY, by which the
+// next character of the board's would end the pause that its XOFF asked for.
+static void mend_flow(struct termios *settings, bool rtscts) {
+    settings->c_iflag &= ~(tcflag_t)(CRTSCTS | IXANY);
+    settings->c_cflag &= ~(tcflag_t)CRTSCTS;
+    if (rtscts)
+        settings->c_cflag |= CRTSCTS;
+}
+
 // What libserialport leaves open: a read without data must say EAGAIN, since 0
 // means a hang-up here, and the descriptor must not reach child processes.
 static enum jf_code finish_settings(struct tty *tty, const struct jf_line *line,
@@ -166,6 +176,7 @@ static enum jf_code finish_settings(struct tty *tty, const struct jf_line *line,
         return jf_fail_errno(err, errno, "terminal settings");
     settings.c_cc[VMIN] = 1;
     settings.c_cc[VTIME] = 0;
+    mend_flow(&settings, line->flow == JF_FLOW_RTSCTS);
     if (!line->hang_up) {
         // Restoring the flag before the close would lower DTR after all.
         settings.c_cflag &= ~(tcflag_t)HUPCL;

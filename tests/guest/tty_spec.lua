@@ -42,6 +42,7 @@ describe("a 16550's tty", function()
         { "mark parity", { parity = "mark" }, { parenb = true, parodd = true, cmspar = true } },
         { "space parity", { parity = "space" }, { parenb = true, parodd = false, cmspar = true } },
         { "2 stop bits", { stopbits = 2 }, { cstopb = true } },
+        { "flow control by RTS and CTS", { flow = "rtscts" }, { crtscts = true, ixon = false, ixoff = false } },
         { "flow control by XON and XOFF", { flow = "xonxoff" }, { crtscts = false, ixon = true, ixoff = true } },
     }) do
         it("is set to " .. case[1], function()
@@ -122,6 +123,17 @@ describe("a 16550's tty", function()
         assert.truthy(stranger.stderr:find("busy", 1, true), stranger.stderr)
         con:close()
         open():close()
+    end)
+
+    it("stops at XOFF, and goes on at XON", function()
+        local board <close> = guest.peer("tty")
+        local con <close> = open({ flow = "xonxoff" })
+        assert(board:send("\x13busy"))
+        assert(con:expect("busy", { timeout_s = 10 }))
+        assert(con:send("held\r"))
+        assert.is_nil(board:expect("held", { timeout_s = 0.3 }))
+        assert(board:send("\x11"))
+        assert(board:expect("held", { timeout_s = 10 }))
     end)
 
     it("is closed in time while XOFF holds it", function()
