@@ -70,6 +70,39 @@ function M.qmp(command, arguments)
     assert(answer.text:find('"return"', 1, true), answer.text)
 end
 
+--- Waits for the terminal of the USB adapter at a port of the hub 1-1.
+---@param port integer
+---@return string  "ttyUSB0"
+function M.usb_tty(port)
+    return M.await("the adapter's terminal", function()
+        local interface = ("/sys/bus/usb/devices/1-1.%d:1.0"):format(port)
+        for _, name in ipairs(sys.stat(interface) and sys.list(interface) or {}) do
+            if name:find("^ttyUSB%d") and sys.stat("/dev/" .. name) then
+                return name
+            end
+        end
+    end)
+end
+
+--- Plugs a USB serial adapter (0403:6001, ftdi_sio) into the hub 1-1.
+---@param adapter {port: integer, serial: string, chardev: string|nil}  chardev "usb" leads to guest.peer("usb")
+---@return string  "ttyUSB0"
+function M.plug(adapter)
+    M.qmp("device_add", { driver = "usb-serial", id = "adapter" .. adapter.port, bus = "xhci.0",
+        port = "1." .. adapter.port, serial = adapter.serial, chardev = adapter.chardev or "nowhere",
+        ["always-plugged"] = true })
+    return M.usb_tty(adapter.port)
+end
+
+--- Pulls the adapter out.
+---@param port integer
+function M.unplug(port)
+    M.qmp("device_del", { id = "adapter" .. port })
+    M.await("the end of the adapter", function()
+        return not sys.stat("/sys/bus/usb/devices/1-1." .. port)
+    end)
+end
+
 -- The 16550 on the PCI bus: a serial port with a driver as every PC has it.
 local function uart()
     for _, name in ipairs(sys.list("/sys/class/tty")) do

@@ -81,7 +81,9 @@ port qmp
 line tty
 qemu+=(-device "pci-serial,chardev=tty")
 line usb
-qemu+=(-device "qemu-xhci,id=xhci")
+qemu+=(-chardev null,id=nowhere)
+# The hub that adapters are plugged into is 1-1 in there, and can switch its ports.
+qemu+=(-device qemu-xhci,id=xhci -device "usb-hub,bus=xhci.0,port=1,port-power=on")
 
 timeout --kill-after=5 "$LIMIT_S" "${qemu[@]}" 3>&1 </dev/null >&2 || ended=$?
 status=$(cat "$dir/status" 2>/dev/null || true)

@@ -46,7 +46,7 @@ describe("a 16550's tty", function()
         { "flow control by XON and XOFF", { flow = "xonxoff" }, { crtscts = false, ixon = true, ixoff = true } },
     }) do
         it("is set to " .. case[1], function()
-            local con <close> = open(case[2])
+            local _ <close> = open(case[2])
             local settings = guest.settings(path)
             for word, value in pairs(case[3]) do
                 assert.equal(value, settings[word], word)
