@@ -72,7 +72,7 @@ enum jf_code jf_console_send_break(struct jf_console *console, double seconds,
 // has them. JF_UNSUPPORTED where there are none.
 enum jf_code jf_console_set_modem(struct jf_console *console, unsigned mask, unsigned values,
                                   struct jf_error *err);
-enum jf_code jf_console_get_modem(struct jf_console *console, unsigned *ret_lines,
+enum jf_code jf_console_get_modem(struct jf_console *console, struct jf_modem_state *ret_state,
                                   struct jf_error *err);
 enum jf_code jf_console_set_line(struct jf_console *console, const struct jf_line *line,
                                  struct jf_error *err);

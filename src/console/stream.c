@@ -63,11 +63,11 @@ enum jf_code jf_stream_set_modem(struct jf_stream *stream, unsigned mask, unsign
     return stream->type->set_modem(stream, mask, values, err);
 }
 
-enum jf_code jf_stream_get_modem(struct jf_stream *stream, unsigned *ret_lines,
+enum jf_code jf_stream_get_modem(struct jf_stream *stream, struct jf_modem_state *ret_state,
                                  struct jf_error *err) {
     if (!stream->type->get_modem)
         return jf_fail(err, JF_UNSUPPORTED, "this console has no modem lines");
-    return stream->type->get_modem(stream, ret_lines, err);
+    return stream->type->get_modem(stream, ret_state, err);
 }
 
 enum jf_code jf_stream_set_line(struct jf_stream *stream, const struct jf_line *line,

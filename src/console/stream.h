@@ -28,8 +28,9 @@ struct jf_stream_type {
     // them; NULL where there is no such thing.
     enum jf_code (*set_modem)(struct jf_stream *stream, unsigned mask, unsigned values,
                               struct jf_error *err);
-    // Which of the other side's lines (CTS, DSR, DCD, RI) are raised; NULL as above.
-    enum jf_code (*get_modem)(struct jf_stream *stream, unsigned *ret_lines, struct jf_error *err);
+    // The state of those lines that can be told, outputs as well; NULL as above.
+    enum jf_code (*get_modem)(struct jf_stream *stream, struct jf_modem_state *ret_state,
+                              struct jf_error *err);
     // Changes the settings of the line, apart from dtr, rts and hang_up; NULL as above.
     enum jf_code (*set_line)(struct jf_stream *stream, const struct jf_line *line,
                              struct jf_error *err);
@@ -56,7 +57,7 @@ enum jf_code jf_stream_write(struct jf_stream *stream, const void *bytes, size_t
 enum jf_code jf_stream_set_break(struct jf_stream *stream, bool on, struct jf_error *err);
 enum jf_code jf_stream_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
                                  struct jf_error *err);
-enum jf_code jf_stream_get_modem(struct jf_stream *stream, unsigned *ret_lines,
+enum jf_code jf_stream_get_modem(struct jf_stream *stream, struct jf_modem_state *ret_state,
                                  struct jf_error *err);
 enum jf_code jf_stream_set_line(struct jf_stream *stream, const struct jf_line *line,
                                 struct jf_error *err);

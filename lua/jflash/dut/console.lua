@@ -59,6 +59,19 @@ function M.new(config, name)
     }, Console)
 end
 
+--- Of a board; see Console:open.
+---@param board table
+---@return jflash.dut.Console closed
+function M.of_board(board)
+    local device = board.console.device
+    return M.new(board.console, device == "power" and board.name or device:match("[^/]+$"))
+end
+
+-- A line that is left alone is whatever `flow` makes of it.
+local function unless_left(signal)
+    return signal ~= "leave" and signal or nil
+end
+
 -- nil, message, code when it cannot be opened.
 local function connect(self)
     return consoles.open(self.where, {
@@ -68,8 +81,11 @@ local function connect(self)
         parity = self.config.parity,
         stopbits = self.config.stopbits,
         flow = self.config.flow,
-        dtr = self.config.dtr,
-        rts = self.config.rts,
+        cts = self.config.cts,
+        dsr = self.config.dsr,
+        xon_xoff = self.config.xon_xoff,
+        dtr = unless_left(self.config.dtr),
+        rts = unless_left(self.config.rts),
         hupcl = not self.config.disable_hupcl,
         timeout_s = 10,
     })
