@@ -47,7 +47,7 @@ local function check_board(board)
     if board.flasher.network == "static" and not board.network.ipaddr then
         return "static needs the key 'network.ipaddr'", "flasher"
     end
-    return nil
+    return power.check_board(board.power, board), "power"
 end
 
 local function optional_text()

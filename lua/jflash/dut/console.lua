@@ -67,6 +67,13 @@ function M.of_board(board)
     return M.new(board.console, device == "power" and board.name or device:match("[^/]+$"))
 end
 
+--- Drives lines of the console's port from the next opening on, right behind it: for a
+--- power driver. They stay as they are when it is closed.
+---@param lines {dtr: "on"|"off"|nil, rts: "on"|"off"|nil}
+function Console:hold_lines(lines)
+    self.held = lines
+end
+
 -- A line that is left alone is whatever `flow` makes of it.
 local function unless_left(signal)
     return signal ~= "leave" and signal or nil
@@ -74,6 +81,7 @@ end
 
 -- nil, message, code when it cannot be opened.
 local function connect(self)
+    local held = self.held or {}
     return consoles.open(self.where, {
         name = self.name,
         baudrate = self.config.baudrate,
@@ -84,9 +92,9 @@ local function connect(self)
         cts = self.config.cts,
         dsr = self.config.dsr,
         xon_xoff = self.config.xon_xoff,
-        dtr = unless_left(self.config.dtr),
-        rts = unless_left(self.config.rts),
-        hupcl = not self.config.disable_hupcl,
+        dtr = held.dtr or unless_left(self.config.dtr),
+        rts = held.rts or unless_left(self.config.rts),
+        hupcl = not self.config.disable_hupcl and not self.held,
         timeout_s = 10,
     })
 end

@@ -5,6 +5,7 @@
 
 local consoles = require("jflash.console")
 local errors = require("jflash.errors")
+local places = require("jflash.console_place")
 local schema = require("jflash.schema")
 
 local M = {}
@@ -14,9 +15,7 @@ local M = {}
 ---@return table fields  of a schema.record
 function M.fields(baudrate)
     return {
-        device = schema.string({ required = true, check = function(path)
-            return path:sub(1, 1) ~= "/" and schema.quoted(path) .. " is no absolute path of a tty" or nil
-        end }),
+        device = schema.string({ required = true, check = places.check_wire }),
         baudrate = schema.integer({ default = baudrate, min = 50, max = 4000000 }),
         timeout_s = schema.duration({ default = 2.0, min = 0.05 }),
     }

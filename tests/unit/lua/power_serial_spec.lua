@@ -6,6 +6,7 @@ local errors = require("jflash.errors")
 local job = require("jflash.job")
 local powers = require("jflash.power")
 local scratches = require("tests.support.scratch")
+local ser2net = require("tests.support.ser2net")
 local sys = require("jflash.sys")
 
 local CARD = arg[0]:match("^(.*)tests/busted%.lua$") .. "tests/support/fake_relay_card.py"
@@ -121,6 +122,18 @@ describe("power by a relay card", function()
         relays("00")
     end)
 
+    it("finds the card's port as consoles find theirs, or goes through a server", function()
+        open({ type = "noyito-serial", device = scratch:file("tt[y]") }):on()
+        relays("10")
+        local failure = failure_of(function()
+            open({ type = "noyito-serial", device = "usb:no-such-card" }):on()
+        end)
+        assert.truthy(failure.message:find("no terminal fits; those behind USB: ", 1, true), failure.message)
+        local server <close> = ser2net.start("telnet(rfc2217)", tty)
+        open({ type = "serial-relay", device = "rfc2217:" .. server.address, on = "relay 2 on\\r\\n", off = "x" }):on()
+        relays("11")
+    end)
+
     it("waits for a card's answer where there is one", function()
         local power = open(words({ answer = "done", timeout_s = 0.05 }))
         local failure = failure_of(power.off, power)
@@ -143,7 +156,7 @@ describe("power by a relay card", function()
 
     it("refuses a configuration that cannot do", function()
         for _, case in ipairs({
-            { words({ device = "ttyUSB0" }), "is no absolute path" },
+            { words({ device = "ttyUSB0" }), "is none of /dev/NAME, usb:SERIAL" },
             { words({ on = "\xa0" }), "bytes from 0x80 on are written as '\\xA0'" },
             { words({ on = "\\xa" }), "escapes are" },
             { words({ on = "\\q" }), "escapes are" },
