@@ -16,6 +16,9 @@
 #include "base/clock.h"
 #include "console/device.h"
 #include "console/termios_line.h"
+#include "sys/account.h"
+#include "sys/holder.h"
+#include "sys/uucp_lock.h"
 
 // How long close waits for what was sent to leave the port, e.g. when flow
 // control holds it up; the kernel alone would wait for 30 s.
@@ -29,6 +32,7 @@ struct tty {
     struct termios saved;
     bool is_exclusive;
     bool hang_up;
+    struct jf_uucp_lock lock;
 };
 
 static ssize_t tty_write(struct jf_stream *stream, const void *bytes, size_t len) {
@@ -111,6 +115,8 @@ static void tty_close(struct jf_stream *stream) {
     else if (stream->fd >= 0)
         close(stream->fd);
     sp_free_port(tty->port);
+    // Last: the port is free when the file that says so is.
+    jf_uucp_lock_release(&tty->lock);
     free(tty);
 }
 
@@ -209,10 +215,20 @@ static enum jf_code set_signals(struct tty *tty, const struct jf_line *line, str
     return mask ? tty_set_modem(&tty->stream, mask, values, err) : JF_OK;
 }
 
-static enum jf_code lock(struct tty *tty, struct jf_error *err) {
+// Who else has the port: for sure by its lock, else by what is open.
+static enum jf_code taken(const char *path, struct jf_error *err) {
+    struct stat info;
+    char holder[JF_HOLDER_SIZE];
+    if (stat(path, &info) == 0 && jf_holder_of_flock(&info, holder))
+        return jf_fail_errno(err, EBUSY, "taken by %s", holder);
+    if (stat(path, &info) == 0 && jf_holder_of_device(&info, holder))
+        return jf_fail_errno(err, EBUSY, "in use, open in %s", holder);
+    return jf_fail_errno(err, EBUSY, "taken by another program");
+}
+
+static enum jf_code lock(struct tty *tty, const char *path, struct jf_error *err) {
     if (flock(tty->stream.fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? jf_fail_errno(err, EBUSY, "taken by another program")
-                                    : jf_fail_errno(err, errno, "lock");
+        return errno == EWOULDBLOCK ? taken(path, err) : jf_fail_errno(err, errno, "lock");
     if (ioctl(tty->stream.fd, TIOCEXCL) == 0)
         tty->is_exclusive = true;
     return JF_OK;
@@ -234,7 +250,7 @@ static enum jf_code adopt_port(struct tty *tty, const char *path, struct jf_erro
     }
     enum jf_code code = JF_OK;
     if (result == SP_ERR_FAIL && errno == EBUSY)
-        code = jf_fail_errno(err, EBUSY, "taken by another program");
+        code = taken(path, err);
     sp_free_port(port); // termios does it
     return code;
 }
@@ -245,7 +261,7 @@ static enum jf_code set_up(struct tty *tty, const char *path, const struct jf_li
         return jf_fail(err, JF_UNSUPPORTED, "not a terminal");
     enum jf_code code = adopt_port(tty, path, err);
     if (code == JF_OK)
-        code = lock(tty, err);
+        code = lock(tty, path, err);
     if (code != JF_OK)
         return code;
     tty->is_saved = true;
@@ -257,14 +273,26 @@ static enum jf_code set_up(struct tty *tty, const char *path, const struct jf_li
     return code == JF_OK ? finish_settings(tty, line, err) : code;
 }
 
+// Whose the device is, for those who may not open it.
+static enum jf_code denied(const char *path, const struct stat *info, struct jf_error *err) {
+    char user[JF_USER_SIZE];
+    char group[JF_GROUP_SIZE];
+    jf_user_name(info->st_uid, user);
+    jf_group_name(info->st_gid, group);
+    return jf_fail_errno(err, EACCES, "%s is of user %s and group %s, mode %04o", path, user, group,
+                         (unsigned)info->st_mode & 07777U);
+}
+
 static enum jf_code open_device(const char *path, int *ret_fd, struct jf_error *err) {
-    struct stat info;
+    struct stat info = {0};
     if (stat(path, &info) == 0 && !S_ISCHR(info.st_mode))
         return jf_fail(err, JF_UNSUPPORTED, "not a character device");
     *ret_fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (*ret_fd >= 0)
         return JF_OK;
-    return jf_fail_errno(err, errno, errno == EBUSY ? "taken by another program" : "open");
+    if (errno == EBUSY)
+        return taken(path, err);
+    return errno == EACCES ? denied(path, &info, err) : jf_fail_errno(err, errno, "open");
 }
 
 static enum jf_code open_tty(const char *path, const struct jf_line *line,
@@ -273,7 +301,10 @@ static enum jf_code open_tty(const char *path, const struct jf_line *line,
     if (!tty)
         return jf_fail(err, JF_LIMIT, "not enough memory");
     tty->stream = (struct jf_stream){&tty_type, -1};
-    enum jf_code code = open_device(path, &tty->stream.fd, err);
+    // Before the port is opened: that alone raises DTR and RTS.
+    enum jf_code code = jf_uucp_lock_take(JF_UUCP_LOCK_DIR, path, &tty->lock, err);
+    if (code == JF_OK)
+        code = open_device(path, &tty->stream.fd, err);
     if (code == JF_OK)
         code = set_up(tty, path, line, err);
     if (code == JF_OK)

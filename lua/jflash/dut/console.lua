@@ -9,6 +9,7 @@ local consoles = require("jflash.console")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local log = require("jflash.log")
+local port_hint = require("jflash.port_hint")
 
 local M = {}
 
@@ -79,7 +80,7 @@ local function unless_left(signal)
     return signal ~= "leave" and signal or nil
 end
 
--- nil, message, code when it cannot be opened.
+-- nil, message, code, errno when it cannot be opened.
 local function connect(self)
     local held = self.held or {}
     return consoles.open(self.where, {
@@ -113,7 +114,7 @@ function Console:open(where)
     self:close()
     self.where = where or self.config.device
     self.earlier = nil
-    take(self, errors.check("host", connect(self)))
+    take(self, port_hint.check(nil, connect(self)))
 end
 
 -- Opens a console that hung up during a run again: an adapter that was pulled out, a

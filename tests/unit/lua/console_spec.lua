@@ -309,7 +309,7 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
             local other, message, code = console.open(peer.where, { name = "second" })
             assert.is_nil(other)
             assert.equal("io", code)
-            assert.equal("second: taken by another program: Device or resource busy", message)
+            assert.equal("second: taken by this very process: Device or resource busy", message)
             -- Nobody else can even look at it, unless with root's rights.
             local during = peers.output("stty -g -F " .. peer.where .. " 2>/dev/null")
             assert.not_equal(settings, during)
