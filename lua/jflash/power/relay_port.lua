@@ -6,6 +6,7 @@
 local consoles = require("jflash.console")
 local errors = require("jflash.errors")
 local places = require("jflash.console_place")
+local port_hint = require("jflash.port_hint")
 local schema = require("jflash.schema")
 
 local M = {}
@@ -21,7 +22,7 @@ function M.fields(baudrate)
     }
 end
 
-local function check(self, what, ok, message, code)
+local function check(self, what, ok, message, code, errno)
     if ok then
         return ok
     end
@@ -29,7 +30,7 @@ local function check(self, what, ok, message, code)
         class = "host",
         code = code,
         message = ("power %s: relay at %s: %s"):format(what, self.device, message),
-        hint = code == "io" and "is it plugged in, may you open it (group dialout), and does nothing else use it?"
+        hint = port_hint.of(message, errno) or code == "io" and "is it plugged in?"
             or "does the card answer at that speed? look at the keys of jflash power --help " .. self.type,
     })
 end

@@ -9,6 +9,7 @@
 local consoles = require("jflash.console")
 local errors = require("jflash.errors")
 local places = require("jflash.console_place")
+local port_hint = require("jflash.port_hint")
 local schema = require("jflash.schema")
 local sys = require("jflash.sys")
 
@@ -78,20 +79,20 @@ end
 
 local HINTS = {
     unsupported = "ptys and plain sockets have none: use a tty, or an RFC 2217 server in front of one",
-    io = "is it plugged in, may you open it (group dialout), and does nothing else use it?",
+    io = "is it plugged in? jflash power --help serial-lines says how ports are named",
 }
 
 local function raise(what, failure)
     if failure.class == "host" then
         failure.retry = failure.code == "unsupported" and 0 or nil
         failure.message = ("power %s: %s"):format(what, failure.message)
-        failure.hint = HINTS[failure.code]
+        failure.hint = port_hint.of(failure.message, failure.errno) or HINTS[failure.code]
     end
     error(failure, 0)
 end
 
-local function fail(what, message, code)
-    raise(what, errors.new({ class = "host", code = code, message = message }))
+local function fail(what, message, code, errno)
+    raise(what, errors.new({ class = "host", code = code, message = message, errno = errno }))
 end
 
 -- The open port; nil when there is none.
@@ -110,11 +111,11 @@ local function open(self, what, lines)
         end
         return
     end
-    local own, message, code = consoles.open(self.config.device, {
+    local own, message, code, errno = consoles.open(self.config.device, {
         hupcl = false, dtr = lines.dtr, rts = lines.rts,
     })
     if not own then
-        fail(what, message, code)
+        fail(what, message, code, errno)
     end
     self.own = own
 end
