@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // RFC 2217 over a telnet stream: requests that the server confirms one by one.
+#include <stdlib.h>
+#include <string.h>
+
 #include "console/rfc2217.h"
 #include "console/telnet_internal.h"
 
@@ -51,11 +54,18 @@ static enum jf_code no_answer(enum jf_code code, struct jf_rfc2217_request reque
     return code;
 }
 
+// Whether its answer does not count.
+static bool is_left_alone(const struct jf_telnet_stream *self, struct jf_rfc2217_request request) {
+    return self->is_lax && request.command == JF_RFC2217_SET_CONTROL;
+}
+
 static enum jf_code request_while_opening(struct jf_telnet_stream *self,
                                           struct jf_rfc2217_request request, jf_deadline deadline,
                                           const struct jf_cancel *cancel, struct jf_error *err) {
     enum jf_code code = JF_OK;
     begin_request(self, request);
+    if (is_left_alone(self, request))
+        return JF_OK;
     while (code == JF_OK && !self->has_answer)
         code = jf_telnet_stream_pump(self, deadline, cancel, err);
     return code == JF_OK ? jf_rfc2217_check(request, self->answer, err)
@@ -84,6 +94,10 @@ static enum jf_code ask(struct jf_telnet_stream *self, struct jf_rfc2217_request
 static enum jf_code request_while_open(struct jf_telnet_stream *self,
                                        struct jf_rfc2217_request request, struct jf_error *err) {
     uint32_t answer = 0;
+    if (is_left_alone(self, request)) {
+        begin_request(self, request);
+        return JF_OK;
+    }
     enum jf_code code = ask(self, request, ANSWER_S, &answer, err);
     return code == JF_OK ? jf_rfc2217_check(request, answer, err) : code;
 }
@@ -219,14 +233,27 @@ static enum jf_code set_up(struct jf_telnet_stream *self, const struct jf_line *
     return code;
 }
 
+// HOST:PORT of `where`, to be freed by the caller; NULL when an option is not known.
+static char *split_options(const char *where, bool *ret_lax) {
+    const char *options = strchrnul(where, '?');
+    *ret_lax = strcmp(options, "?ign_set_control") == 0;
+    return *ret_lax || !*options ? strndup(where, (size_t)(options - where)) : NULL;
+}
+
 enum jf_code jf_rfc2217_open(const char *where, const struct jf_line *line, jf_deadline deadline,
                              const struct jf_cancel *cancel, struct jf_stream **ret_stream,
                              struct jf_error *err) {
     struct jf_telnet_stream *self = NULL;
+    bool is_lax = false;
+    char *address = split_options(where, &is_lax);
+    if (!address)
+        return jf_fail(err, JF_UNSUPPORTED, "the only option behind ? is ign_set_control");
     enum jf_code code =
-        jf_telnet_stream_connect(where, &rfc2217_type, take_sub, deadline, cancel, &self, err);
+        jf_telnet_stream_connect(address, &rfc2217_type, take_sub, deadline, cancel, &self, err);
+    free(address);
     if (code != JF_OK || !self)
         return code;
+    self->is_lax = self->hides_outputs = is_lax;
     code = set_up(self, line, deadline, cancel, err);
     if (code == JF_OK)
         *ret_stream = &self->stream;

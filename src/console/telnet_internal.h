@@ -32,6 +32,7 @@ struct jf_telnet_stream {
     bool has_modem; // the server has told the modem lines that it reads
     uint32_t modem;
     bool hides_outputs; // the server does not tell those that it drives
+    bool is_lax;        // answers to SET-CONTROL are not waited for
 };
 
 // A telnet connection of this type; `on_sub` takes the COM-PORT option's commands (NULL:
