@@ -81,7 +81,8 @@ local function check_flow(console)
     for key, wanted in pairs(FLOWS[console.flow]) do
         local value = console[key]
         if value ~= nil and value ~= "leave" and value ~= wanted then
-            return ("%s contradicts the key 'flow', %s, which means %s: %s"):format(value, console.flow, key, wanted), key
+            return ("%s contradicts the key 'flow', %s, which means %s: %s"):format(
+                value, console.flow, key, wanted), key
         end
     end
     return nil

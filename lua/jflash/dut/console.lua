@@ -72,7 +72,10 @@ end
 --- power driver. They stay as they are when it is closed.
 ---@param lines {dtr: "on"|"off"|nil, rts: "on"|"off"|nil}
 function Console:hold_lines(lines)
-    self.held = lines
+    self.held = self.held or {}
+    for line, level in pairs(lines) do
+        self.held[line] = level
+    end
 end
 
 -- A line that is left alone is whatever `flow` makes of it.

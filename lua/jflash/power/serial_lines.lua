@@ -120,6 +120,14 @@ local function open(self, what, lines)
     self.own = own
 end
 
+-- Another try opens the port again.
+local function give_up(self, code)
+    if self.console then
+        self.console.is_lost = self.console.is_lost or code == "closed" or code == "io"
+    end
+    self:close()
+end
+
 local function set(self, what)
     local lines = levels(self, what)
     if self.console then
@@ -135,7 +143,7 @@ local function set(self, what)
     end
     local ok, message, code = now:set_modem(wanted)
     if not ok then
-        self:close() -- another try opens it again
+        give_up(self, code)
         fail(what, message, code)
     end
 end

@@ -229,7 +229,7 @@ describe("an exporter file", function()
 
     it("says which of pySerial's URLs it cannot have, and what to write instead", function()
         for url, wanted in pairs({
-            ["hwgrep://0403:6001&n=2"] = "not the second or a later one; name the port: --set console.device=usb:SERIAL",
+            ["hwgrep://0403:6001&n=2"] = "not the second or a later one; name the port: --set console.device=usb:",
             ["hwgrep://ttyUSB[0-3]"] = "jflash looks for ports by other means; name the port",
             ["hwgrep://.*"] = "jflash looks for ports by other means",
             ["hwgrep://x&busy"] = "pySerial has no option busy here",

@@ -149,6 +149,40 @@ describe("power by the lines of the console", function()
         assert.equal(1, select(2, server:log():gsub("1 115200\n", "")))
     end)
 
+    it("keeps its state over a console that hangs up and comes back", function()
+        local server <close> = ser2net.stand_in("hangup=6") -- at the end of a break
+        local dut <close> = duts.new(board("rfc2217:" .. server.address, "line: rts, invert: true"), {})
+        dut:power_on()
+        assert.is_nil(dut.console.raw:send_break(10))
+        pcall(dut.console.expect, dut.console, "never", { timeout_s = 1 })
+        assert.equal(1, dut.console.reopened)
+        assert.equal("on", dut.power:state())
+        -- At the opening, switched on, and opened again.
+        assert.equal(table.concat({ RTS_OFF, RTS_OFF, RTS_OFF }, " "), told(server))
+    end)
+
+    it("holds each step's line of a sequence", function()
+        local server <close> = ser2net.stand_in("")
+        local both = config.board("bench", { config = write("rfc2217:" .. server.address, "line: dtr"), set = {
+            "power={type: sequence, steps: [{type: serial-lines, line: dtr}, "
+            .. "{type: serial-lines, line: rts, invert: true}]}" } })
+        local dut <close> = duts.new(both, {})
+        dut:power_on()
+        assert.equal("on", dut.power:state())
+        assert.equal(table.concat({ DTR_ON, RTS_OFF, DTR_ON, RTS_OFF }, " "), told(server))
+        dut:power_off()
+        assert.equal("off", dut.power:state())
+    end)
+
+    it("opens a console again that hangs up when it is switched off", function()
+        local server <close> = ser2net.stand_in("hangup=9")
+        local dut <close> = duts.new(board("rfc2217:" .. server.address, "line: dtr"), {})
+        dut:power_on()
+        dut:power_off()
+        assert.equal("off", dut.power:state())
+        assert.equal(2, select(2, server:log():gsub("1 115200\n", "")))
+    end)
+
     it("is off and on with `jflash power`, which opens the console for it", function()
         local server <close> = ser2net.stand_in("")
         local path = write("rfc2217:" .. server.address, "line: rts, invert: true", ", baudrate: 9600")
