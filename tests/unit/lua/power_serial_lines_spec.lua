@@ -4,21 +4,13 @@
 -- a pty has no such lines.
 local config = require("jflash.config")
 local duts = require("jflash.dut")
-local errors = require("jflash.errors")
 local peers = require("tests.support.console_peer")
-local powers = require("jflash.power")
 local scratches = require("tests.support.scratch")
 local ser2net = require("tests.support.ser2net")
+local support = require("tests.support.power")
 local sys = require("jflash.sys")
 
 local DTR_ON, DTR_OFF, RTS_ON, RTS_OFF = "8", "9", "11", "12"
-
-local function failure_of(action, ...)
-    local ok, failure = xpcall(action, errors.wrap, ...)
-    assert.is_false(ok)
-    assert.not_equal("bug", failure.class, failure.message)
-    return failure
-end
 
 -- The values of SET-CONTROL for the two lines that a server was told, in order.
 local function told(server)
@@ -34,7 +26,7 @@ end
 describe("power by the lines of a port of its own", function()
     local function open(keys)
         keys.type = "serial-lines"
-        return powers.open(keys, { name = "bench", retry_pause_s = 0, settle_s = 0 })
+        return support.open(keys)
     end
 
     it("sets the line at the opening, holds the port, and reads it back", function()
@@ -91,7 +83,7 @@ describe("power by the lines of a port of its own", function()
     it("says that a pty has no such lines, without trying again", function()
         local peer <close> = peers.pty()
         local power = open({ device = peer.where, line = "dtr" })
-        local failure = failure_of(power.on, power)
+        local failure = support.failure_of(power.on, power)
         assert.equal("host", failure.class)
         assert.equal(("power on: %s: this terminal has no modem lines"):format(peer.where), failure.message)
         assert.truthy(failure.hint:find("ptys and plain sockets have none", 1, true))
@@ -99,7 +91,7 @@ describe("power by the lines of a port of its own", function()
 
     it("says that the port is not there", function()
         local power = open({ device = "/dev/serial/by-id/none-*", line = "rts" })
-        local failure = failure_of(power.on, power)
+        local failure = support.failure_of(power.on, power)
         assert.truthy(failure.message:find("^power on: .* %(3 tries%)$"), failure.message)
         assert.truthy(failure.hint:find("is it plugged in?", 1, true))
     end)
@@ -108,7 +100,7 @@ describe("power by the lines of a port of its own", function()
         local peer <close> = peers.pty()
         local holder <close> = assert(require("jflash.console").open(peer.where))
         local power = open({ device = peer.where, line = "rts" })
-        local failure = failure_of(power.on, power)
+        local failure = support.failure_of(power.on, power)
         assert.truthy(failure.message:find("taken by this very process", 1, true), failure.message)
         assert.truthy(holder)
     end)
@@ -210,7 +202,7 @@ describe("power by the lines of the console", function()
             { "tcp:127.0.0.1:5", "line: dtr", "", "and tcp:127.0.0.1:5 has no modem lines" },
             { port, "line: dtr, device: ttyS0", "", "'ttyS0' is none of /dev/NAME" },
         }) do
-            local failure = failure_of(board, case[1], case[2], case[3])
+            local failure = support.failure_of(board, case[1], case[2], case[3])
             assert.equal("config", failure.class)
             assert(failure.message:find(case[4], 1, true), failure.message)
             assert(failure.message:find("jflash.yaml:4:", 1, true), failure.message)
@@ -220,7 +212,7 @@ describe("power by the lines of the console", function()
     end)
 
     it("goes with them also as a step of a sequence", function()
-        local failure = failure_of(config.board, "bench", { config = write("/dev/ttyS0",
+        local failure = support.failure_of(config.board, "bench", { config = write("/dev/ttyS0",
             "line: dtr"), set = { "power={type: sequence, steps: [{type: serial-lines, line: dtr}]}",
             "console.dtr=on" } })
         assert(failure.message:find("steps[1]: line dtr is set by console.dtr: on", 1, true), failure.message)
