@@ -79,7 +79,8 @@ int jf_bind_console_set_modem(lua_State *L) {
     read_signal(L, "dtr", JF_MODEM_DTR, &mask, &values);
     read_signal(L, "rts", JF_MODEM_RTS, &mask, &values);
     struct jf_error err;
-    return jf_bind_result(L, jf_console_set_modem(console, mask, values, &err), &err);
+    return jf_bind_result(
+        L, jf_console_set_modem(console, mask, values, jf_bind_context(L)->cancel, &err), &err);
 }
 
 int jf_bind_console_modem(lua_State *L) {
@@ -93,7 +94,7 @@ int jf_bind_console_modem(lua_State *L) {
     struct jf_console *console = jf_bind_check_console(L);
     struct jf_modem_state state = {0};
     struct jf_error err;
-    if (jf_console_get_modem(console, &state, &err) != JF_OK)
+    if (jf_console_get_modem(console, &state, jf_bind_context(L)->cancel, &err) != JF_OK)
         return jf_bind_fail(L, &err);
     lua_createtable(L, 0, sizeof lines / sizeof *lines);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
@@ -112,5 +113,6 @@ int jf_bind_console_set_line(lua_State *L) {
     struct jf_line now = jf_console_line(console);
     struct jf_line line = jf_bind_opt_line(L, 2, &now);
     struct jf_error err;
-    return jf_bind_result(L, jf_console_set_line(console, &line, &err), &err);
+    return jf_bind_result(L, jf_console_set_line(console, &line, jf_bind_context(L)->cancel, &err),
+                          &err);
 }

@@ -11,20 +11,20 @@ static enum jf_code named(const struct jf_console *console, enum jf_code code, c
 }
 
 enum jf_code jf_console_set_modem(struct jf_console *console, unsigned mask, unsigned values,
-                                  struct jf_error *err) {
-    enum jf_code code = jf_stream_set_modem(console->stream, mask, values, err);
+                                  const struct jf_cancel *cancel, struct jf_error *err) {
+    enum jf_code code = jf_stream_set_modem(console->stream, mask, values, cancel, err);
     return named(console, code, "modem lines", err);
 }
 
 enum jf_code jf_console_get_modem(struct jf_console *console, struct jf_modem_state *ret_state,
-                                  struct jf_error *err) {
-    enum jf_code code = jf_stream_get_modem(console->stream, ret_state, err);
+                                  const struct jf_cancel *cancel, struct jf_error *err) {
+    enum jf_code code = jf_stream_get_modem(console->stream, ret_state, cancel, err);
     return named(console, code, "modem lines", err);
 }
 
 enum jf_code jf_console_set_line(struct jf_console *console, const struct jf_line *line,
-                                 struct jf_error *err) {
-    enum jf_code code = jf_stream_set_line(console->stream, line, err);
+                                 const struct jf_cancel *cancel, struct jf_error *err) {
+    enum jf_code code = jf_stream_set_line(console->stream, line, cancel, err);
     if (code == JF_OK)
         console->line = *line;
     return named(console, code, "line settings", err);

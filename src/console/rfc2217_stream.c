@@ -74,14 +74,20 @@ static enum jf_code request_while_opening(struct jf_telnet_stream *self,
 
 // While the console's thread reads: the server's answer.
 static enum jf_code ask(struct jf_telnet_stream *self, struct jf_rfc2217_request request,
-                        double seconds, uint32_t *ret_answer, struct jf_error *err) {
+                        double seconds, uint32_t *ret_answer, const struct jf_cancel *cancel,
+                        struct jf_error *err) {
     jf_deadline deadline = jf_deadline_in(seconds);
     begin_request(self, request);
     pthread_mutex_lock(&self->lock);
-    while (!self->has_answer && !self->has_ended && jf_deadline_left_ns(deadline) > 0)
-        jf_telnet_stream_wait(self, JF_TELNET_LOOK_UP_S);
     enum jf_code code = JF_OK;
-    if (self->has_answer)
+    while (code == JF_OK && !self->has_answer && !self->has_ended &&
+           jf_deadline_left_ns(deadline) > 0) {
+        jf_telnet_stream_wait(self, JF_TELNET_LOOK_UP_S);
+        code = cancel ? jf_cancel_check(cancel, err) : JF_OK;
+    }
+    if (code != JF_OK)
+        code = no_answer(code, request, err);
+    else if (self->has_answer)
         *ret_answer = self->answer;
     else if (self->has_ended)
         code = jf_fail(err, JF_CLOSED, "the other side hung up");
@@ -92,20 +98,22 @@ static enum jf_code ask(struct jf_telnet_stream *self, struct jf_rfc2217_request
 }
 
 static enum jf_code request_while_open(struct jf_telnet_stream *self,
-                                       struct jf_rfc2217_request request, struct jf_error *err) {
+                                       struct jf_rfc2217_request request,
+                                       const struct jf_cancel *cancel, struct jf_error *err) {
     uint32_t answer = 0;
     if (is_left_alone(self, request)) {
         begin_request(self, request);
         return JF_OK;
     }
-    enum jf_code code = ask(self, request, ANSWER_S, &answer, err);
+    enum jf_code code = ask(self, request, ANSWER_S, &answer, cancel, err);
     return code == JF_OK ? jf_rfc2217_check(request, answer, err) : code;
 }
 
-static enum jf_code rfc2217_set_break(struct jf_stream *stream, bool on, struct jf_error *err) {
+static enum jf_code rfc2217_set_break(struct jf_stream *stream, bool on,
+                                      const struct jf_cancel *cancel, struct jf_error *err) {
     struct jf_rfc2217_request request = {JF_RFC2217_SET_CONTROL,
                                          on ? JF_RFC2217_BREAK_ON : JF_RFC2217_BREAK_OFF};
-    return request_while_open((struct jf_telnet_stream *)stream, request, err);
+    return request_while_open((struct jf_telnet_stream *)stream, request, cancel, err);
 }
 
 static struct jf_rfc2217_request control(enum jf_rfc2217_control value) {
@@ -121,25 +129,27 @@ static struct jf_rfc2217_request rts_request(bool on) {
 }
 
 static enum jf_code rfc2217_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
-                                      struct jf_error *err) {
+                                      const struct jf_cancel *cancel, struct jf_error *err) {
     struct jf_telnet_stream *self = (struct jf_telnet_stream *)stream;
     enum jf_code code = JF_OK;
     if (mask & JF_MODEM_DTR)
-        code = request_while_open(self, dtr_request(values & JF_MODEM_DTR), err);
+        code = request_while_open(self, dtr_request(values & JF_MODEM_DTR), cancel, err);
     if (code == JF_OK && (mask & JF_MODEM_RTS))
-        code = request_while_open(self, rts_request(values & JF_MODEM_RTS), err);
+        code = request_while_open(self, rts_request(values & JF_MODEM_RTS), cancel, err);
     return code;
 }
 
 // Whether the server drives a line now: SET-CONTROL with the value that asks. Not every
 // server knows that.
 static enum jf_code get_output(struct jf_telnet_stream *self, enum jf_rfc2217_control question,
-                               unsigned line, struct jf_modem_state *state, struct jf_error *err) {
+                               unsigned line, struct jf_modem_state *state,
+                               const struct jf_cancel *cancel, struct jf_error *err) {
     struct jf_error ignored;
     uint32_t answer = 0;
     if (self->hides_outputs)
         return JF_OK;
-    enum jf_code code = ask(self, control(question), OUTPUTS_S, &answer, err ? err : &ignored);
+    enum jf_code code =
+        ask(self, control(question), OUTPUTS_S, &answer, cancel, err ? err : &ignored);
     if (code == JF_TIMEOUT ||
         (code == JF_OK && !jf_rfc2217_output(question, answer, line, state))) {
         self->hides_outputs = true;
@@ -150,12 +160,13 @@ static enum jf_code get_output(struct jf_telnet_stream *self, enum jf_rfc2217_co
 
 // The server tells changes of what it reads by itself, and at first what is so.
 static enum jf_code rfc2217_get_modem(struct jf_stream *stream, struct jf_modem_state *ret_state,
-                                      struct jf_error *err) {
+                                      const struct jf_cancel *cancel, struct jf_error *err) {
     struct jf_telnet_stream *self = (struct jf_telnet_stream *)stream;
     *ret_state = (struct jf_modem_state){0};
-    enum jf_code code = get_output(self, JF_RFC2217_DTR_STATE, JF_MODEM_DTR, ret_state, err);
+    enum jf_code code =
+        get_output(self, JF_RFC2217_DTR_STATE, JF_MODEM_DTR, ret_state, cancel, err);
     if (code == JF_OK)
-        code = get_output(self, JF_RFC2217_RTS_STATE, JF_MODEM_RTS, ret_state, err);
+        code = get_output(self, JF_RFC2217_RTS_STATE, JF_MODEM_RTS, ret_state, cancel, err);
     pthread_mutex_lock(&self->lock);
     if (self->has_modem) {
         ret_state->known |= JF_MODEM_INPUTS;
@@ -169,12 +180,12 @@ static enum jf_code rfc2217_get_modem(struct jf_stream *stream, struct jf_modem_
 
 // Confirms the requests of an open line one by one.
 static enum jf_code rfc2217_set_line(struct jf_stream *stream, const struct jf_line *line,
-                                     struct jf_error *err) {
+                                     const struct jf_cancel *cancel, struct jf_error *err) {
     struct jf_rfc2217_request requests[JF_RFC2217_LINE_REQUESTS];
     size_t count = 0;
     enum jf_code code = jf_rfc2217_line(line, requests, &count, err);
     for (size_t i = 0; i < count && code == JF_OK; i++)
-        code = request_while_open((struct jf_telnet_stream *)stream, requests[i], err);
+        code = request_while_open((struct jf_telnet_stream *)stream, requests[i], cancel, err);
     return code;
 }
 

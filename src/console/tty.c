@@ -39,7 +39,9 @@ static ssize_t tty_write(struct jf_stream *stream, const void *bytes, size_t len
     return write(stream->fd, bytes, len);
 }
 
-static enum jf_code tty_set_break(struct jf_stream *stream, bool on, struct jf_error *err) {
+static enum jf_code tty_set_break(struct jf_stream *stream, bool on, const struct jf_cancel *cancel,
+                                  struct jf_error *err) {
+    (void)cancel;
     if (ioctl(stream->fd, on ? TIOCSBRK : TIOCCBRK) != 0)
         return jf_fail_errno(err, errno, "break");
     return JF_OK;
@@ -53,7 +55,8 @@ static enum jf_code modem_failed(int sys_errno, struct jf_error *err) {
 }
 
 static enum jf_code tty_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
-                                  struct jf_error *err) {
+                                  const struct jf_cancel *cancel, struct jf_error *err) {
+    (void)cancel;
     int bits[2] = {0, 0}; // to lower, to raise
     if (mask & JF_MODEM_DTR)
         bits[(values & JF_MODEM_DTR) != 0] |= TIOCM_DTR;
@@ -66,7 +69,8 @@ static enum jf_code tty_set_modem(struct jf_stream *stream, unsigned mask, unsig
 }
 
 static enum jf_code tty_get_modem(struct jf_stream *stream, struct jf_modem_state *ret_state,
-                                  struct jf_error *err) {
+                                  const struct jf_cancel *cancel, struct jf_error *err) {
+    (void)cancel;
     static const struct {
         int bit;
         unsigned line;
@@ -98,7 +102,7 @@ static void drain_output(int fd) {
 }
 
 static enum jf_code tty_set_line(struct jf_stream *stream, const struct jf_line *line,
-                                 struct jf_error *err);
+                                 const struct jf_cancel *cancel, struct jf_error *err);
 
 static void tty_close(struct jf_stream *stream) {
     struct tty *tty = (struct tty *)stream;
@@ -192,7 +196,8 @@ static enum jf_code apply(struct tty *tty, const struct jf_line *line, struct jf
 }
 
 static enum jf_code tty_set_line(struct jf_stream *stream, const struct jf_line *line,
-                                 struct jf_error *err) {
+                                 const struct jf_cancel *cancel, struct jf_error *err) {
+    (void)cancel;
     struct tty *tty = (struct tty *)stream;
     struct jf_line kept = *line;
     kept.hang_up = tty->hang_up;
@@ -212,7 +217,7 @@ static enum jf_code set_signals(struct tty *tty, const struct jf_line *line, str
     unsigned values = 0;
     add_signal(line->dtr, JF_MODEM_DTR, &mask, &values);
     add_signal(line->rts, JF_MODEM_RTS, &mask, &values);
-    return mask ? tty_set_modem(&tty->stream, mask, values, err) : JF_OK;
+    return mask ? tty_set_modem(&tty->stream, mask, values, NULL, err) : JF_OK;
 }
 
 // Who else has the port: for sure by its lock, else by what is open.

@@ -8,6 +8,7 @@
 # LOG gets a line "NUMBER VALUE" for each command, "data HEX" for data. CASE:
 #   rate=N     another baud rate than the one asked for
 #   silent=N   does not answer command N
+#   mute=N     does not answer command 5 with value N
 #   refuse     refuses the COM-PORT option
 #   suspend    suspends the client at command 5, and resumes it at one with a value above 4
 #   modem=N    tells the modem's state when RTS is raised
@@ -40,6 +41,8 @@ def take_command(peer, payload):
     if key == "silent" and number == int(value):
         return
     control = argument[0] if number == 5 else None
+    if key == "mute" and control == int(value):
+        return
     if key == "hangup" and control == int(value) and control not in hung_up:
         hung_up.append(control)
         raise ConnectionError
