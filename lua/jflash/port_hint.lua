@@ -24,6 +24,15 @@ end
 
 local hints = { EACCES = for_denied, EPERM = for_denied, EBUSY = for_busy }
 
+--- The hint for a failure to open a port; nil when there is none.
+---@param message string
+---@param errno string|nil
+---@return string|nil
+function M.of(message, errno)
+    local hint = hints[errno]
+    return hint and hint(message)
+end
+
 --- Returns what jflash.console.open returned unless it failed; then raises, with a hint.
 ---@param prefix string|nil  goes before the message
 ---@param raw any|nil
@@ -35,9 +44,8 @@ function M.check(prefix, raw, message, code, errno)
     if raw ~= nil then
         return raw
     end
-    local hint = hints[errno]
     return errors.raise({ class = "host", code = code, errno = errno, message = (prefix or "") .. message,
-        hint = hint and hint(message) })
+        hint = M.of(message, errno) })
 end
 
 return M
