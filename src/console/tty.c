@@ -16,6 +16,9 @@
 #include "base/clock.h"
 #include "console/device.h"
 #include "console/termios_line.h"
+#include "sys/account.h"
+#include "sys/holder.h"
+#include "sys/uucp_lock.h"
 
 // How long close waits for what was sent to leave the port, e.g. when flow
 // control holds it up; the kernel alone would wait for 30 s.
@@ -29,13 +32,16 @@ struct tty {
     struct termios saved;
     bool is_exclusive;
     bool hang_up;
+    struct jf_uucp_lock lock;
 };
 
 static ssize_t tty_write(struct jf_stream *stream, const void *bytes, size_t len) {
     return write(stream->fd, bytes, len);
 }
 
-static enum jf_code tty_set_break(struct jf_stream *stream, bool on, struct jf_error *err) {
+static enum jf_code tty_set_break(struct jf_stream *stream, bool on, const struct jf_cancel *cancel,
+                                  struct jf_error *err) {
+    (void)cancel;
     if (ioctl(stream->fd, on ? TIOCSBRK : TIOCCBRK) != 0)
         return jf_fail_errno(err, errno, "break");
     return JF_OK;
@@ -49,7 +55,8 @@ static enum jf_code modem_failed(int sys_errno, struct jf_error *err) {
 }
 
 static enum jf_code tty_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
-                                  struct jf_error *err) {
+                                  const struct jf_cancel *cancel, struct jf_error *err) {
+    (void)cancel;
     int bits[2] = {0, 0}; // to lower, to raise
     if (mask & JF_MODEM_DTR)
         bits[(values & JF_MODEM_DTR) != 0] |= TIOCM_DTR;
@@ -61,14 +68,24 @@ static enum jf_code tty_set_modem(struct jf_stream *stream, unsigned mask, unsig
     return JF_OK;
 }
 
-static enum jf_code tty_get_modem(struct jf_stream *stream, unsigned *ret_lines,
-                                  struct jf_error *err) {
+static enum jf_code tty_get_modem(struct jf_stream *stream, struct jf_modem_state *ret_state,
+                                  const struct jf_cancel *cancel, struct jf_error *err) {
+    (void)cancel;
+    static const struct {
+        int bit;
+        unsigned line;
+    } lines[] = {
+        {TIOCM_DTR, JF_MODEM_DTR}, {TIOCM_RTS, JF_MODEM_RTS}, {TIOCM_CTS, JF_MODEM_CTS},
+        {TIOCM_DSR, JF_MODEM_DSR}, {TIOCM_CD, JF_MODEM_DCD},  {TIOCM_RI, JF_MODEM_RI},
+    };
     int bits = 0;
     if (ioctl(stream->fd, TIOCMGET, &bits) != 0)
         return modem_failed(errno, err);
-    *ret_lines = ((bits & TIOCM_CTS) ? JF_MODEM_CTS : 0U) |
-                 ((bits & TIOCM_DSR) ? JF_MODEM_DSR : 0U) |
-                 ((bits & TIOCM_CD) ? JF_MODEM_DCD : 0U) | ((bits & TIOCM_RI) ? JF_MODEM_RI : 0U);
+    *ret_state = (struct jf_modem_state){0};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        ret_state->known |= lines[i].line;
+        ret_state->raised |= bits & lines[i].bit ? lines[i].line : 0;
+    }
     return JF_OK;
 }
 
@@ -85,7 +102,7 @@ static void drain_output(int fd) {
 }
 
 static enum jf_code tty_set_line(struct jf_stream *stream, const struct jf_line *line,
-                                 struct jf_error *err);
+                                 const struct jf_cancel *cancel, struct jf_error *err);
 
 static void tty_close(struct jf_stream *stream) {
     struct tty *tty = (struct tty *)stream;
@@ -102,6 +119,8 @@ static void tty_close(struct jf_stream *stream) {
     else if (stream->fd >= 0)
         close(stream->fd);
     sp_free_port(tty->port);
+    // Last: the port is free when the file that says so is.
+    jf_uucp_lock_release(&tty->lock);
     free(tty);
 }
 
@@ -131,16 +150,6 @@ static enum sp_parity port_parity(enum jf_parity parity) {
     return parities[parity];
 }
 
-static enum sp_flowcontrol port_flow(enum jf_flow flow) {
-    static const enum sp_flowcontrol flows[] = {
-        [JF_FLOW_NONE] = SP_FLOWCONTROL_NONE,
-        [JF_FLOW_RTSCTS] = SP_FLOWCONTROL_RTSCTS,
-        [JF_FLOW_XONXOFF] = SP_FLOWCONTROL_XONXOFF,
-        [JF_FLOW_DTRDSR] = SP_FLOWCONTROL_DTRDSR,
-    };
-    return flows[flow];
-}
-
 static enum jf_code apply_to_port(struct sp_port *port, const struct jf_line *line,
                                   struct jf_error *err) {
     enum sp_return result = sp_set_baudrate(port, line->baudrate);
@@ -151,23 +160,14 @@ static enum jf_code apply_to_port(struct sp_port *port, const struct jf_line *li
         result = sp_set_parity(port, port_parity(line->parity));
     if (result == SP_OK)
         result = sp_set_stopbits(port, line->stopbits);
-    if (result == SP_OK)
-        result = sp_set_flowcontrol(port, port_flow(line->flow));
     return result == SP_OK ? JF_OK : port_failed(result, "line settings", err);
 }
 
-// What libserialport 0.1.1 does with flow control: it puts CRTSCTS among the flags of
-// the input, where it does nothing, and with XON and XOFF it sets IXANY, by which the
-// next character of the board's would end the pause that its XOFF asked for.
-static void mend_flow(struct termios *settings, bool rtscts) {
-    settings->c_iflag &= ~(tcflag_t)(CRTSCTS | IXANY);
-    settings->c_cflag &= ~(tcflag_t)CRTSCTS;
-    if (rtscts)
-        settings->c_cflag |= CRTSCTS;
-}
-
 // What libserialport leaves open: a read without data must say EAGAIN, since 0
-// means a hang-up here, and the descriptor must not reach child processes.
+// means a hang-up here, and the descriptor must not reach child processes. And flow
+// control: libserialport 0.1.1 puts CRTSCTS among the flags of the input, where it does
+// nothing, and with XON and XOFF it sets IXANY, by which the next character of the board's
+// would end the pause that its XOFF asked for.
 static enum jf_code finish_settings(struct tty *tty, const struct jf_line *line,
                                     struct jf_error *err) {
     struct termios settings;
@@ -176,7 +176,9 @@ static enum jf_code finish_settings(struct tty *tty, const struct jf_line *line,
         return jf_fail_errno(err, errno, "terminal settings");
     settings.c_cc[VMIN] = 1;
     settings.c_cc[VTIME] = 0;
-    mend_flow(&settings, line->flow == JF_FLOW_RTSCTS);
+    enum jf_code code = jf_termios_set_flow(&settings, line, err);
+    if (code != JF_OK)
+        return code;
     if (!line->hang_up) {
         // Restoring the flag before the close would lower DTR after all.
         settings.c_cflag &= ~(tcflag_t)HUPCL;
@@ -195,7 +197,8 @@ static enum jf_code apply(struct tty *tty, const struct jf_line *line, struct jf
 }
 
 static enum jf_code tty_set_line(struct jf_stream *stream, const struct jf_line *line,
-                                 struct jf_error *err) {
+                                 const struct jf_cancel *cancel, struct jf_error *err) {
+    (void)cancel;
     struct tty *tty = (struct tty *)stream;
     struct jf_line kept = *line;
     kept.hang_up = tty->hang_up;
@@ -203,18 +206,35 @@ static enum jf_code tty_set_line(struct jf_stream *stream, const struct jf_line 
     return code == JF_OK ? finish_settings(tty, &kept, err) : code;
 }
 
-static enum jf_code set_signals(struct tty *tty, const struct jf_line *line, struct jf_error *err) {
-    unsigned mask = (line->dtr != JF_SIGNAL_LEAVE ? JF_MODEM_DTR : 0U) |
-                    (line->rts != JF_SIGNAL_LEAVE ? JF_MODEM_RTS : 0U);
-    unsigned values = (line->dtr == JF_SIGNAL_ON ? JF_MODEM_DTR : 0U) |
-                      (line->rts == JF_SIGNAL_ON ? JF_MODEM_RTS : 0U);
-    return mask ? tty_set_modem(&tty->stream, mask, values, err) : JF_OK;
+static void add_signal(enum jf_signal signal, unsigned line, unsigned *mask, unsigned *values) {
+    if (signal == JF_SIGNAL_ON || signal == JF_SIGNAL_OFF)
+        *mask |= line;
+    if (signal == JF_SIGNAL_ON)
+        *values |= line;
 }
 
-static enum jf_code lock(struct tty *tty, struct jf_error *err) {
+static enum jf_code set_signals(struct tty *tty, const struct jf_line *line, struct jf_error *err) {
+    unsigned mask = 0;
+    unsigned values = 0;
+    add_signal(line->dtr, JF_MODEM_DTR, &mask, &values);
+    add_signal(line->rts, JF_MODEM_RTS, &mask, &values);
+    return mask ? tty_set_modem(&tty->stream, mask, values, NULL, err) : JF_OK;
+}
+
+// Who else has the port: for sure by its lock, else by what is open.
+static enum jf_code taken(const char *path, struct jf_error *err) {
+    struct stat info;
+    char holder[JF_HOLDER_SIZE];
+    if (stat(path, &info) == 0 && jf_holder_of_flock(&info, holder))
+        return jf_fail_errno(err, EBUSY, "taken by %s", holder);
+    if (stat(path, &info) == 0 && jf_holder_of_device(&info, holder))
+        return jf_fail_errno(err, EBUSY, "in use, open in %s", holder);
+    return jf_fail_errno(err, EBUSY, "taken by another program");
+}
+
+static enum jf_code lock(struct tty *tty, const char *path, struct jf_error *err) {
     if (flock(tty->stream.fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? jf_fail_errno(err, EBUSY, "taken by another program")
-                                    : jf_fail_errno(err, errno, "lock");
+        return errno == EWOULDBLOCK ? taken(path, err) : jf_fail_errno(err, errno, "lock");
     if (ioctl(tty->stream.fd, TIOCEXCL) == 0)
         tty->is_exclusive = true;
     return JF_OK;
@@ -236,7 +256,7 @@ static enum jf_code adopt_port(struct tty *tty, const char *path, struct jf_erro
     }
     enum jf_code code = JF_OK;
     if (result == SP_ERR_FAIL && errno == EBUSY)
-        code = jf_fail_errno(err, EBUSY, "taken by another program");
+        code = taken(path, err);
     sp_free_port(port); // termios does it
     return code;
 }
@@ -247,7 +267,7 @@ static enum jf_code set_up(struct tty *tty, const char *path, const struct jf_li
         return jf_fail(err, JF_UNSUPPORTED, "not a terminal");
     enum jf_code code = adopt_port(tty, path, err);
     if (code == JF_OK)
-        code = lock(tty, err);
+        code = lock(tty, path, err);
     if (code != JF_OK)
         return code;
     tty->is_saved = true;
@@ -259,14 +279,26 @@ static enum jf_code set_up(struct tty *tty, const char *path, const struct jf_li
     return code == JF_OK ? finish_settings(tty, line, err) : code;
 }
 
+// Whose the device is, for those who may not open it.
+static enum jf_code denied(const char *path, const struct stat *info, struct jf_error *err) {
+    char user[JF_USER_SIZE];
+    char group[JF_GROUP_SIZE];
+    jf_user_name(info->st_uid, user);
+    jf_group_name(info->st_gid, group);
+    return jf_fail_errno(err, EACCES, "%s is of user %s and group %s, mode %04o", path, user, group,
+                         (unsigned)info->st_mode & 07777U);
+}
+
 static enum jf_code open_device(const char *path, int *ret_fd, struct jf_error *err) {
-    struct stat info;
+    struct stat info = {0};
     if (stat(path, &info) == 0 && !S_ISCHR(info.st_mode))
         return jf_fail(err, JF_UNSUPPORTED, "not a character device");
     *ret_fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (*ret_fd >= 0)
         return JF_OK;
-    return jf_fail_errno(err, errno, errno == EBUSY ? "taken by another program" : "open");
+    if (errno == EBUSY)
+        return taken(path, err);
+    return errno == EACCES ? denied(path, &info, err) : jf_fail_errno(err, errno, "open");
 }
 
 static enum jf_code open_tty(const char *path, const struct jf_line *line,
@@ -275,7 +307,10 @@ static enum jf_code open_tty(const char *path, const struct jf_line *line,
     if (!tty)
         return jf_fail(err, JF_LIMIT, "not enough memory");
     tty->stream = (struct jf_stream){&tty_type, -1};
-    enum jf_code code = open_device(path, &tty->stream.fd, err);
+    // Before the port is opened: that alone raises DTR and RTS.
+    enum jf_code code = jf_uucp_lock_take(JF_UUCP_LOCK_DIR, path, &tty->lock, err);
+    if (code == JF_OK)
+        code = open_device(path, &tty->stream.fd, err);
     if (code == JF_OK)
         code = set_up(tty, path, line, err);
     if (code == JF_OK)

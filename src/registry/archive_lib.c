@@ -1,53 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/archive_lib.h"
 
-#include <dlfcn.h>
-#include <stddef.h>
-#include <string.h>
+#include "sys/library.h"
 
-#define LIBRARY "libarchive.so.13"
-
-struct entry {
-    const char *name;
-    size_t offset;
+static const struct jf_symbol symbols[] = {
+#define JF_ARCHIVE_SYMBOL(name) {"archive_" #name, offsetof(struct jf_archive_lib, name)},
+    JF_ARCHIVE_FUNCTIONS(JF_ARCHIVE_SYMBOL)
+#undef JF_ARCHIVE_SYMBOL
 };
 
-static const struct entry entries[] = {
-#define JF_ARCHIVE_ENTRY(name) {"archive_" #name, offsetof(struct jf_archive_lib, name)},
-    JF_ARCHIVE_FUNCTIONS(JF_ARCHIVE_ENTRY)
-#undef JF_ARCHIVE_ENTRY
+static const struct jf_library library = {
+    .file = "libarchive.so.13",
+    .need = "reading tar archives",
+    .remedy = "apt install libarchive13",
+    .symbols = symbols,
+    .count = sizeof symbols / sizeof *symbols,
 };
-
-// The name of the first function that the library lacks, or NULL.
-static const char *find_functions(struct jf_archive_lib *lib) {
-    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
-        void *function = dlsym(lib->library, entries[i].name);
-        if (!function)
-            return entries[i].name;
-        // A data pointer is a function pointer here (POSIX, dlsym).
-        memcpy((char *)lib + entries[i].offset, &function, sizeof function);
-    }
-    return NULL;
-}
 
 enum jf_code jf_archive_load(struct jf_archive_lib *lib, struct jf_error *err) {
-    *lib = (struct jf_archive_lib){0};
-    // Not unloaded before the process ends: the libraries behind it may have exit handlers.
-    lib->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!lib->library)
-        return jf_fail(err, JF_UNSUPPORTED,
-                       "reading tar archives needs %s, which is not installed: apt install "
-                       "libarchive13",
-                       LIBRARY);
-    const char *missing = find_functions(lib);
-    if (!missing)
-        return JF_OK;
-    jf_archive_unload(lib);
-    return jf_fail(err, JF_UNSUPPORTED, "libarchive is too old: it has no %s", missing);
+    return jf_library_load(&library, lib, &lib->library, err);
 }
 
 void jf_archive_unload(struct jf_archive_lib *lib) {
-    if (lib->library)
-        dlclose(lib->library);
-    lib->library = NULL;
+    jf_library_unload(&lib->library);
 }
