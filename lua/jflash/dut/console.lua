@@ -90,7 +90,7 @@ function Console:open(where)
     self:close()
     self.where = where or self.config.device
     self.earlier = nil
-    take(self, port_hint.check(nil, connect(self)))
+    take(self, port_hint.check(self.where, connect(self)))
 end
 
 -- Opens a console that hung up during a run again: an adapter that was pulled out, a

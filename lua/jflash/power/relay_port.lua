@@ -5,6 +5,7 @@
 
 local consoles = require("jflash.console")
 local errors = require("jflash.errors")
+local port_hint = require("jflash.port_hint")
 local schema = require("jflash.schema")
 
 local M = {}
@@ -22,15 +23,17 @@ function M.fields(baudrate)
     }
 end
 
-local function check(self, what, ok, message, code)
+local function check(self, what, ok, message, code, errno)
     if ok then
         return ok
     end
     return errors.raise({
         class = "host",
         code = code,
-        message = ("power %s: relay at %s: %s"):format(what, self.device, message),
-        hint = code == "io" and "is it plugged in, may you open it (group dialout), and does nothing else use it?"
+        retry = (errno == "EACCES" or errno == "EPERM") and 0 or nil,
+        message = ("power %s: %s"):format(what, message),
+        hint = port_hint.hint(self.device, message, errno)
+            or code == "io" and "is it plugged in? ls -l /dev/serial/by-id"
             or "does the card answer at that speed? look at the keys of jflash power --help " .. self.type,
     })
 end
@@ -44,8 +47,8 @@ end
 function M.exchange(self, what, bytes, patterns)
     local config = self.config
     local port <close> = check(self, what, consoles.open(self.device, {
-        name = "", baudrate = config.baudrate, bytesize = config.bytesize, parity = config.parity,
-        stopbits = config.stopbits, hupcl = false, timeout_s = config.timeout_s,
+        name = "relay at " .. self.device, timeout_s = config.timeout_s, hupcl = false,
+        baudrate = config.baudrate, bytesize = config.bytesize, parity = config.parity, stopbits = config.stopbits,
     }))
     port:discard()
     check(self, what, port:send(bytes, { timeout_s = config.timeout_s }))
