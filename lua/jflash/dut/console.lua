@@ -60,8 +60,32 @@ function M.new(config, name)
     }, Console)
 end
 
+--- Of a board; see Console:open.
+---@param board table
+---@return jflash.dut.Console closed
+function M.of_board(board)
+    local device = board.console.device
+    return M.new(board.console, device == "power" and board.name or device:match("[^/]+$"))
+end
+
+--- Drives lines of the console's port from the next opening on, right behind it: for a
+--- power driver. They stay as they are when it is closed.
+---@param lines {dtr: "on"|"off"|nil, rts: "on"|"off"|nil}
+function Console:hold_lines(lines)
+    self.held = self.held or {}
+    for line, level in pairs(lines) do
+        self.held[line] = level
+    end
+end
+
+-- A line that is left alone is whatever `flow` makes of it.
+local function unless_left(signal)
+    return signal ~= "leave" and signal or nil
+end
+
 -- nil, message, code, errno when it cannot be opened.
 local function connect(self)
+    local held = self.held or {}
     return consoles.open(self.where, {
         name = self.name,
         baudrate = self.config.baudrate,
@@ -69,9 +93,12 @@ local function connect(self)
         parity = self.config.parity,
         stopbits = self.config.stopbits,
         flow = self.config.flow,
-        dtr = self.config.dtr,
-        rts = self.config.rts,
-        hupcl = not self.config.disable_hupcl,
+        cts = self.config.cts,
+        dsr = self.config.dsr,
+        xon_xoff = self.config.xon_xoff,
+        dtr = held.dtr or unless_left(self.config.dtr),
+        rts = held.rts or unless_left(self.config.rts),
+        hupcl = not self.config.disable_hupcl and not self.held,
         timeout_s = 10,
     })
 end

@@ -5,6 +5,7 @@
 
 local consoles = require("jflash.console")
 local errors = require("jflash.errors")
+local places = require("jflash.console_place")
 local port_hint = require("jflash.port_hint")
 local schema = require("jflash.schema")
 
@@ -15,9 +16,7 @@ local M = {}
 ---@return table fields  of a schema.record
 function M.fields(baudrate)
     return {
-        device = schema.string({ required = true, check = function(path)
-            return path:sub(1, 1) ~= "/" and schema.quoted(path) .. " is no absolute path of a tty" or nil
-        end }),
+        device = schema.string({ required = true, check = places.check_wire }),
         baudrate = schema.integer({ default = baudrate, min = 50, max = 4000000 }),
         timeout_s = schema.duration({ default = 2.0, min = 0.05 }),
     }
@@ -30,10 +29,9 @@ local function check(self, what, ok, message, code, errno)
     return errors.raise({
         class = "host",
         code = code,
-        retry = (errno == "EACCES" or errno == "EPERM") and 0 or nil,
+        retry = port_hint.is_final(errno) and 0 or nil,
         message = ("power %s: %s"):format(what, message),
-        hint = port_hint.hint(self.device, message, errno)
-            or code == "io" and "is it plugged in? ls -l /dev/serial/by-id"
+        hint = port_hint.of(message, errno, self.device) or code == "io" and "is it plugged in?"
             or "does the card answer at that speed? look at the keys of jflash power --help " .. self.type,
     })
 end
