@@ -280,13 +280,14 @@ static enum jf_code set_up(struct tty *tty, const char *path, const struct jf_li
 }
 
 // Whose the device is, for those who may not open it.
-static enum jf_code denied(const char *path, const struct stat *info, struct jf_error *err) {
+static enum jf_code denied(const char *path, const struct stat *info, int sys_errno,
+                           struct jf_error *err) {
     char user[JF_USER_SIZE];
     char group[JF_GROUP_SIZE];
     jf_user_name(info->st_uid, user);
     jf_group_name(info->st_gid, group);
-    return jf_fail_errno(err, EACCES, "%s is of user %s and group %s, mode %04o", path, user, group,
-                         (unsigned)info->st_mode & 07777U);
+    return jf_fail_errno(err, sys_errno, "%s is of user %s and group %s, mode %04o", path, user,
+                         group, (unsigned)info->st_mode & 07777U);
 }
 
 static enum jf_code open_device(const char *path, int *ret_fd, struct jf_error *err) {
@@ -296,9 +297,12 @@ static enum jf_code open_device(const char *path, int *ret_fd, struct jf_error *
     *ret_fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (*ret_fd >= 0)
         return JF_OK;
-    if (errno == EBUSY)
+    int sys_errno = errno;
+    if (sys_errno == EBUSY)
         return taken(path, err);
-    return errno == EACCES ? denied(path, &info, err) : jf_fail_errno(err, errno, "open");
+    if (sys_errno == EACCES || sys_errno == EPERM)
+        return denied(path, &info, sys_errno, err);
+    return jf_fail_errno(err, sys_errno, "open");
 }
 
 static enum jf_code open_tty(const char *path, const struct jf_line *line,

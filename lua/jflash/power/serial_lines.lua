@@ -84,7 +84,7 @@ local HINTS = {
 
 local function raise(what, failure)
     if failure.class == "host" then
-        failure.retry = failure.code == "unsupported" and 0 or nil
+        failure.retry = (failure.code == "unsupported" or port_hint.is_final(failure.errno)) and 0 or nil
         failure.message = ("power %s: %s"):format(what, failure.message)
         failure.hint = port_hint.of(failure.message, failure.errno) or HINTS[failure.code]
     end
