@@ -4,6 +4,7 @@
 -- mean is in docs/configuration.md.
 
 local manifest = require("jflash.manifest")
+local places = require("jflash.console_place")
 local power = require("jflash.power")
 local schema = require("jflash.schema")
 
@@ -28,19 +29,6 @@ local function check_bind(text)
     return schema.quoted(text) .. " is neither an IPv4 address nor auto nor auto-loopback"
 end
 
-local DEVICES = { "^power$", "^/", "^unix:.", "^tcp:.+:%d+$", "^telnet:[^/]+:%d+$", "^rfc2217:[^/]+:%d+$",
-    "^rfc2217://[^/]+:%d+$", "^exec:.*%S", "^usb:.", "^usb%-path:." }
-
-local function check_device(text)
-    for _, pattern in ipairs(DEVICES) do
-        if text:match(pattern) then
-            return nil
-        end
-    end
-    return schema.quoted(text) .. " is none of power, /dev/NAME, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
-        .. "rfc2217:HOST:PORT, exec:COMMAND, usb:SERIAL, usb-path:PATH"
-end
-
 local function check_network(network)
     if network.method == "static" and not network.ipaddr then
         return "method static needs the key 'ipaddr'", "method"
@@ -59,7 +47,7 @@ local function check_board(board)
     if board.flasher.network == "static" and not board.network.ipaddr then
         return "static needs the key 'network.ipaddr'", "flasher"
     end
-    return nil
+    return power.check_board(board.power, board), "power"
 end
 
 local function optional_text()
@@ -81,21 +69,43 @@ local function check_escape(text)
     return schema.quoted(text) .. " is no key: one character, or ^ and one, as ^]"
 end
 
+-- What `flow` is short for.
+local FLOWS = {
+    none = {},
+    rtscts = { rts = "flow_control", cts = "flow_control" },
+    dtrdsr = { dtr = "flow_control", dsr = "flow_control" },
+    xonxoff = { xon_xoff = "inout" },
+}
+
+local function check_flow(console)
+    for key, wanted in pairs(FLOWS[console.flow]) do
+        local value = console[key]
+        if value ~= nil and value ~= "leave" and value ~= wanted then
+            return ("%s contradicts the key 'flow', %s, which means %s: %s"):format(
+                value, console.flow, key, wanted), key
+        end
+    end
+    return nil
+end
+
 local CONSOLE = schema.record({
-    device = schema.string({ required = true, check = check_device }),
+    device = schema.string({ required = true, check = places.check_console }),
     baudrate = schema.integer({ default = 115200, min = 50, max = 4000000 }),
     bytesize = schema.integer({ default = 8, min = 5, max = 8 }),
     parity = schema.enum({ "none", "even", "odd", "mark", "space" }, { default = "none" }),
     stopbits = schema.integer({ default = 1, min = 1, max = 2 }),
     flow = schema.enum({ "none", "rtscts", "xonxoff", "dtrdsr" }, { default = "none" }),
-    dtr = schema.enum({ "leave", "on", "off" }, { default = "leave" }),
-    rts = schema.enum({ "leave", "on", "off" }, { default = "leave" }),
+    dtr = schema.enum({ "leave", "on", "off", "flow_control" }, { default = "leave" }),
+    rts = schema.enum({ "leave", "on", "off", "flow_control" }, { default = "leave" }),
+    cts = schema.enum({ "ignore", "flow_control" }, { nullable = true }),
+    dsr = schema.enum({ "ignore", "flow_control" }, { nullable = true }),
+    xon_xoff = schema.enum({ "disabled", "in", "out", "inout" }, { nullable = true }),
     disable_hupcl = schema.boolean({ default = false }),
     cps = schema.number({ nullable = true, min = 1 }),
     line_delay_s = schema.duration({ default = 0, min = 0 }),
     reconnect_s = schema.duration({ default = 10, min = 0 }),
     escape_key = schema.string({ default = "^]", check = check_escape }),
-}, { required = true })
+}, { required = true, check = check_flow })
 
 local NETWORK = schema.record({
     method = schema.enum({ "dhcp", "static", "none" }, { default = "dhcp" }),

@@ -67,9 +67,9 @@ static void push_buf(lua_State *L, const struct jf_buf *buf) {
 }
 
 static int console_open(lua_State *L) {
-    static const char *const known[] = {"baudrate", "window_bytes", "name",     "timeout_s",
-                                        "bytesize", "parity",       "stopbits", "flow",
-                                        "hupcl",    "dtr",          "rts",      NULL};
+    static const char *const known[] = {"baudrate", "window_bytes", "name", "timeout_s", "bytesize",
+                                        "parity",   "stopbits",     "flow", "hupcl",     "dtr",
+                                        "rts",      "cts",          "dsr",  "xon_xoff",  NULL};
     static const struct jf_line usual_line = {
         .baudrate = 115200, .bytesize = 8, .stopbits = 1, .hang_up = true};
     const char *where = luaL_checkstring(L, 1);

@@ -19,6 +19,7 @@
     X(job)                                                                                         \
     X(json)                                                                                        \
     X(line_edit)                                                                                   \
+    X(mqtt)                                                                                        \
     X(net)                                                                                         \
     X(registry)                                                                                    \
     X(snmp)                                                                                        \

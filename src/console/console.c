@@ -234,7 +234,8 @@ static enum jf_code open_stream(const char *where, const struct jf_console_optio
         return jf_tty_open(where, &options->line, ret_stream, err);
     return jf_fail(err, JF_UNSUPPORTED,
                    "\"%.100s\" is none of unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
-                   "rfc2217:HOST:PORT, exec:COMMAND, usb:SERIAL, usb-path:PATH or an absolute path",
+                   "rfc2217:HOST:PORT, exec:COMMAND, usb:SERIAL, usb-path:PATH, "
+                   "usb-id:VENDOR:PRODUCT or an absolute path",
                    where);
 }
 

@@ -71,11 +71,11 @@ enum jf_code jf_console_send_break(struct jf_console *console, double seconds,
 // The modem lines and the settings of the line, as jf_stream_type (console/stream.h)
 // has them. JF_UNSUPPORTED where there are none.
 enum jf_code jf_console_set_modem(struct jf_console *console, unsigned mask, unsigned values,
-                                  struct jf_error *err);
-enum jf_code jf_console_get_modem(struct jf_console *console, unsigned *ret_lines,
-                                  struct jf_error *err);
+                                  const struct jf_cancel *cancel, struct jf_error *err);
+enum jf_code jf_console_get_modem(struct jf_console *console, struct jf_modem_state *ret_state,
+                                  const struct jf_cancel *cancel, struct jf_error *err);
 enum jf_code jf_console_set_line(struct jf_console *console, const struct jf_line *line,
-                                 struct jf_error *err);
+                                 const struct jf_cancel *cancel, struct jf_error *err);
 
 // The settings it was opened with or that were made since.
 struct jf_line jf_console_line(const struct jf_console *console);

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define USB "usb:"
 #define USB_PATH "usb-path:"
+#define USB_ID "usb-id:"
 // Of a serial number; USB's own limit is 126 characters.
 #define SERIAL_SIZE 384
 
@@ -20,7 +22,7 @@ static bool begins(const char *text, const char *prefix) {
 }
 
 bool jf_device_is_name(const char *name) {
-    return name[0] == '/' || begins(name, USB) || begins(name, USB_PATH);
+    return name[0] == '/' || begins(name, USB) || begins(name, USB_PATH) || begins(name, USB_ID);
 }
 
 // What is known of a terminal behind USB.
@@ -28,6 +30,8 @@ struct adapter {
     const char *tty;          // "ttyUSB0"
     char path[PATH_MAX];      // "1-2.3:1.0"
     char serial[SERIAL_SIZE]; // "" when it has none
+    char vendor[5];           // in hexadecimal, lower case
+    char product[5];
 };
 
 // Lists for messages: names with commas, cut where the message would be too long.
@@ -52,16 +56,17 @@ static bool is_interface(const char *name) {
     return dash && colon && dash < colon && strchr(colon, '.') && name[0] >= '0' && name[0] <= '9';
 }
 
-static void read_serial(const char *device, char serial[SERIAL_SIZE]) {
-    char path[PATH_MAX + sizeof "/serial"];
-    snprintf(path, sizeof path, "%s/serial", device);
-    serial[0] = '\0';
+// The first line of an attribute of the USB device; "" when it has none.
+static void read_attribute(const char *device, const char *name, char *value, int size) {
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/%s", device, name);
+    value[0] = '\0';
     FILE *file = fopen(path, "re");
     if (!file)
         return;
-    if (!fgets(serial, SERIAL_SIZE, file))
-        serial[0] = '\0';
-    serial[strcspn(serial, "\n")] = '\0';
+    if (!fgets(value, size, file))
+        value[0] = '\0';
+    value[strcspn(value, "\n")] = '\0';
     fclose(file);
 }
 
@@ -80,16 +85,30 @@ static bool read_adapter(const char *link, struct adapter *adapter) {
         return false;
     snprintf(adapter->path, sizeof adapter->path, "%s", slash + 1);
     *slash = '\0';
-    read_serial(real, adapter->serial);
+    read_attribute(real, "serial", adapter->serial, sizeof adapter->serial);
+    read_attribute(real, "idVendor", adapter->vendor, sizeof adapter->vendor);
+    read_attribute(real, "idProduct", adapter->product, sizeof adapter->product);
     return true;
 }
 
-static bool fits_serial(const char *wanted, const struct adapter *adapter) {
-    size_t len = strlen(adapter->serial);
-    if (len == 0 || strncmp(wanted, adapter->serial, len) != 0)
+// Whether what is wanted is `value`, or that with the number of this interface.
+static bool fits_value(const char *wanted, const char *value, const struct adapter *adapter) {
+    size_t len = strlen(value);
+    if (len == 0 || strncasecmp(wanted, value, len) != 0)
         return false;
     const char *interface = strrchr(adapter->path, '.') + 1;
     return wanted[len] == '\0' || (wanted[len] == ':' && strcmp(wanted + len + 1, interface) == 0);
+}
+
+static bool fits_serial(const char *wanted, const struct adapter *adapter) {
+    return strncmp(wanted, adapter->serial, strlen(adapter->serial)) == 0 &&
+           fits_value(wanted, adapter->serial, adapter);
+}
+
+static bool fits_id(const char *wanted, const struct adapter *adapter) {
+    char id[sizeof adapter->vendor + sizeof adapter->product];
+    snprintf(id, sizeof id, "%s:%s", adapter->vendor, adapter->product);
+    return fits_value(wanted, id, adapter);
 }
 
 static bool fits_path(const char *wanted, const struct adapter *adapter) {
@@ -99,8 +118,11 @@ static bool fits_path(const char *wanted, const struct adapter *adapter) {
 }
 
 static bool fits(const char *name, const struct adapter *adapter) {
-    return begins(name, USB_PATH) ? fits_path(name + strlen(USB_PATH), adapter)
-                                  : fits_serial(name + strlen(USB), adapter);
+    if (begins(name, USB_PATH))
+        return fits_path(name + strlen(USB_PATH), adapter);
+    if (begins(name, USB_ID))
+        return fits_id(name + strlen(USB_ID), adapter);
+    return fits_serial(name + strlen(USB), adapter);
 }
 
 static enum jf_code judge(const struct names *fitting, const struct names *all, const char *what,
@@ -129,8 +151,9 @@ static enum jf_code find_usb(const char *name, const struct jf_device_roots *roo
             continue;
         *strrchr(link, '/') = '\0';
         adapter.tty = strrchr(link, '/') + 1;
-        snprintf(described, sizeof described, "%s (usb:%s, usb-path:%s)", adapter.tty,
-                 adapter.serial[0] ? adapter.serial : "-", adapter.path);
+        snprintf(described, sizeof described, "%s (usb:%s, usb-path:%s, usb-id:%s:%s)", adapter.tty,
+                 adapter.serial[0] ? adapter.serial : "-", adapter.path, adapter.vendor,
+                 adapter.product);
         add_name(&all, described);
         if (!fits(name, &adapter))
             continue;

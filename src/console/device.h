@@ -21,6 +21,7 @@ bool jf_device_is_name(const char *name);
 // The path of the one terminal that `name` means, to be freed by the caller:
 // - an absolute path; with *, ? or [ in it a pattern as of a shell
 // - usb:SERIAL or usb:SERIAL:INTERFACE (a number from 0)
+// - usb-id:VENDOR:PRODUCT in hexadecimal, or that with :INTERFACE
 // - usb-path:PATH, as 1-2.3:1.0, or 1-2.3 for all interfaces of a device
 // `roots` may be NULL for the system's. JF_IO when none fits or several do; the
 // message lists what there is, or the several that fit.

@@ -41,14 +41,42 @@ static uint32_t parity_value(enum jf_parity parity) {
     return values[parity];
 }
 
-static uint32_t flow_value(enum jf_flow flow) {
-    static const uint32_t values[] = {
-        [JF_FLOW_NONE] = JF_RFC2217_FLOW_NONE,
-        [JF_FLOW_RTSCTS] = JF_RFC2217_FLOW_HARDWARE,
-        [JF_FLOW_XONXOFF] = JF_RFC2217_FLOW_XONXOFF,
-        [JF_FLOW_DTRDSR] = JF_RFC2217_FLOW_DSR,
-    };
-    return values[flow];
+// What holds up the server's sending; 0 when it is more than one thing.
+static uint32_t outbound(const struct jf_line *line) {
+    bool xon_xoff = line->xon_xoff & JF_XON_XOFF_OUT;
+    if (line->cts + line->dsr + xon_xoff > 1)
+        return 0;
+    if (xon_xoff)
+        return JF_RFC2217_FLOW_XONXOFF;
+    return line->cts   ? JF_RFC2217_FLOW_HARDWARE
+           : line->dsr ? JF_RFC2217_FLOW_DSR
+                       : JF_RFC2217_FLOW_NONE;
+}
+
+// How the server holds up the board; as outbound.
+static uint32_t inbound(const struct jf_line *line) {
+    bool rts = line->rts == JF_SIGNAL_FLOW_CONTROL;
+    bool dtr = line->dtr == JF_SIGNAL_FLOW_CONTROL;
+    bool xon_xoff = line->xon_xoff & JF_XON_XOFF_IN;
+    if (rts + dtr + xon_xoff > 1)
+        return 0;
+    if (xon_xoff)
+        return JF_RFC2217_IN_XONXOFF;
+    return rts ? JF_RFC2217_IN_HARDWARE : dtr ? JF_RFC2217_IN_DTR : JF_RFC2217_IN_NONE;
+}
+
+// What flow control in both directions makes of what comes in.
+static uint32_t implied_inbound(uint32_t both) {
+    switch (both) {
+    case JF_RFC2217_FLOW_XONXOFF:
+        return JF_RFC2217_IN_XONXOFF;
+    case JF_RFC2217_FLOW_HARDWARE:
+        return JF_RFC2217_IN_HARDWARE;
+    case JF_RFC2217_FLOW_DSR:
+        return JF_RFC2217_IN_DTR;
+    default:
+        return JF_RFC2217_IN_NONE;
+    }
 }
 
 unsigned jf_rfc2217_modem(uint32_t state) {
@@ -56,14 +84,35 @@ unsigned jf_rfc2217_modem(uint32_t state) {
            (state & 32 ? JF_MODEM_DSR : 0U) | (state & 16 ? JF_MODEM_CTS : 0U);
 }
 
-void jf_rfc2217_line(const struct jf_line *line,
-                     struct jf_rfc2217_request out[JF_RFC2217_LINE_REQUESTS]) {
+bool jf_rfc2217_output(enum jf_rfc2217_control question, uint32_t answer, unsigned line,
+                       struct jf_modem_state *state) {
+    // The values behind the question's: on, off.
+    if (answer != question + 1U && answer != question + 2U)
+        return false;
+    state->known |= line;
+    state->raised |= answer == question + 1U ? line : 0;
+    return true;
+}
+
+enum jf_code jf_rfc2217_line(const struct jf_line *line,
+                             struct jf_rfc2217_request out[JF_RFC2217_LINE_REQUESTS],
+                             size_t *ret_count, struct jf_error *err) {
+    uint32_t both = outbound(line);
+    uint32_t in = inbound(line);
     size_t count = 0;
+    *ret_count = 0;
+    if (!both || !in)
+        return jf_fail(err, JF_UNSUPPORTED, "RFC 2217 has one kind of flow control per direction");
     out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_BAUDRATE, (uint32_t)line->baudrate};
     out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_DATASIZE, (uint32_t)line->bytesize};
     out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_PARITY, parity_value(line->parity)};
     out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_STOPSIZE, (uint32_t)line->stopbits};
-    out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_CONTROL, flow_value(line->flow)};
+    out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_CONTROL, both};
+    // Only where it differs: not every server knows these values.
+    if (in != implied_inbound(both))
+        out[count++] = (struct jf_rfc2217_request){JF_RFC2217_SET_CONTROL, in};
+    *ret_count = count;
+    return JF_OK;
 }
 
 static const char *name_of(uint8_t command) {
@@ -93,10 +142,16 @@ static const char *control_name(uint32_t value) {
         [JF_RFC2217_FLOW_HARDWARE] = "flow control rtscts",
         [JF_RFC2217_BREAK_ON] = "break on",
         [JF_RFC2217_BREAK_OFF] = "break off",
+        [JF_RFC2217_DTR_STATE] = "state of DTR",
         [JF_RFC2217_DTR_ON] = "DTR on",
         [JF_RFC2217_DTR_OFF] = "DTR off",
+        [JF_RFC2217_RTS_STATE] = "state of RTS",
         [JF_RFC2217_RTS_ON] = "RTS on",
         [JF_RFC2217_RTS_OFF] = "RTS off",
+        [JF_RFC2217_IN_NONE] = "inbound flow control none",
+        [JF_RFC2217_IN_XONXOFF] = "inbound flow control xonxoff",
+        [JF_RFC2217_IN_HARDWARE] = "inbound flow control by RTS",
+        [JF_RFC2217_IN_DTR] = "inbound flow control by DTR",
         [JF_RFC2217_FLOW_DSR] = "flow control dtrdsr",
     };
     return value < sizeof names / sizeof *names && names[value] ? names[value] : "another control";

@@ -27,17 +27,24 @@ enum jf_rfc2217_command {
 };
 #define JF_RFC2217_ANSWER 100
 
-// Values of SET_CONTROL.
+// Values of SET_CONTROL. Flow control is for both directions, or for what the server
+// sends out of its port, unless the name says that it is for what comes in.
 enum jf_rfc2217_control {
     JF_RFC2217_FLOW_NONE = 1,
     JF_RFC2217_FLOW_XONXOFF = 2,
     JF_RFC2217_FLOW_HARDWARE = 3,
     JF_RFC2217_BREAK_ON = 5,
     JF_RFC2217_BREAK_OFF = 6,
+    JF_RFC2217_DTR_STATE = 7, // asks
     JF_RFC2217_DTR_ON = 8,
     JF_RFC2217_DTR_OFF = 9,
+    JF_RFC2217_RTS_STATE = 10, // asks
     JF_RFC2217_RTS_ON = 11,
     JF_RFC2217_RTS_OFF = 12,
+    JF_RFC2217_IN_NONE = 14,
+    JF_RFC2217_IN_XONXOFF = 15,
+    JF_RFC2217_IN_HARDWARE = 16,
+    JF_RFC2217_IN_DTR = 18,
     JF_RFC2217_FLOW_DSR = 19,
 };
 
@@ -55,13 +62,20 @@ size_t jf_rfc2217_encode(struct jf_rfc2217_request request, uint8_t out[JF_RFC22
 // False when `bytes` is no complete command.
 bool jf_rfc2217_decode(const uint8_t *bytes, size_t len, struct jf_rfc2217_request *ret_request);
 
-// The requests that set up a line.
-#define JF_RFC2217_LINE_REQUESTS 5
-void jf_rfc2217_line(const struct jf_line *line,
-                     struct jf_rfc2217_request out[JF_RFC2217_LINE_REQUESTS]);
+// The requests that set up a line, at most so many. JF_UNSUPPORTED for flow control that
+// RFC 2217 has no words for.
+#define JF_RFC2217_LINE_REQUESTS 6
+enum jf_code jf_rfc2217_line(const struct jf_line *line,
+                             struct jf_rfc2217_request out[JF_RFC2217_LINE_REQUESTS],
+                             size_t *ret_count, struct jf_error *err);
 
 // The lines of JF_RFC2217_NOTIFY_MODEMSTATE as a set of enum jf_modem.
 unsigned jf_rfc2217_modem(uint32_t state);
+
+// Adds the answer to JF_RFC2217_DTR_STATE or JF_RFC2217_RTS_STATE, which is about `line`.
+// False when it is none.
+bool jf_rfc2217_output(enum jf_rfc2217_control question, uint32_t answer, unsigned line,
+                       struct jf_modem_state *state);
 
 // Appends for people what a request stands for: "baud rate 115200", "break on".
 void jf_rfc2217_describe(struct jf_rfc2217_request request, struct jf_buf *out);

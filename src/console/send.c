@@ -89,11 +89,14 @@ enum jf_code jf_console_send(struct jf_console *console, const char *bytes, size
 enum jf_code jf_console_send_break(struct jf_console *console, double seconds,
                                    const struct jf_cancel *cancel, struct jf_error *err) {
     struct jf_error reason;
-    enum jf_code code = jf_stream_set_break(console->stream, true, &reason);
-    if (code == JF_OK) {
+    enum jf_code code = jf_stream_set_break(console->stream, true, cancel, &reason);
+    // One who is cancelled has asked for it all the same, without an answer; so for its end.
+    bool has_begun = code == JF_OK || code == JF_CANCELLED;
+    if (code == JF_OK)
         code = jf_sleep_until(jf_deadline_in(seconds), cancel, &reason);
+    if (has_begun) {
         enum jf_code ended =
-            jf_stream_set_break(console->stream, false, code == JF_OK ? &reason : NULL);
+            jf_stream_set_break(console->stream, false, cancel, code == JF_OK ? &reason : NULL);
         code = code == JF_OK ? ended : code;
     }
     if (code == JF_OK)

@@ -50,31 +50,32 @@ enum jf_code jf_stream_write(struct jf_stream *stream, const void *bytes, size_t
     return put < 0 ? failed(errno, "write", err) : JF_OK;
 }
 
-enum jf_code jf_stream_set_break(struct jf_stream *stream, bool on, struct jf_error *err) {
+enum jf_code jf_stream_set_break(struct jf_stream *stream, bool on, const struct jf_cancel *cancel,
+                                 struct jf_error *err) {
     if (!stream->type->set_break)
         return jf_fail(err, JF_UNSUPPORTED, "this console carries no break");
-    return stream->type->set_break(stream, on, err);
+    return stream->type->set_break(stream, on, cancel, err);
 }
 
 enum jf_code jf_stream_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
-                                 struct jf_error *err) {
+                                 const struct jf_cancel *cancel, struct jf_error *err) {
     if (!stream->type->set_modem)
         return jf_fail(err, JF_UNSUPPORTED, "this console has no modem lines");
-    return stream->type->set_modem(stream, mask, values, err);
+    return stream->type->set_modem(stream, mask, values, cancel, err);
 }
 
-enum jf_code jf_stream_get_modem(struct jf_stream *stream, unsigned *ret_lines,
-                                 struct jf_error *err) {
+enum jf_code jf_stream_get_modem(struct jf_stream *stream, struct jf_modem_state *ret_state,
+                                 const struct jf_cancel *cancel, struct jf_error *err) {
     if (!stream->type->get_modem)
         return jf_fail(err, JF_UNSUPPORTED, "this console has no modem lines");
-    return stream->type->get_modem(stream, ret_lines, err);
+    return stream->type->get_modem(stream, ret_state, cancel, err);
 }
 
 enum jf_code jf_stream_set_line(struct jf_stream *stream, const struct jf_line *line,
-                                struct jf_error *err) {
+                                const struct jf_cancel *cancel, struct jf_error *err) {
     if (!stream->type->set_line)
         return jf_fail(err, JF_UNSUPPORTED, "this console has no line settings");
-    return stream->type->set_line(stream, line, err);
+    return stream->type->set_line(stream, line, cancel, err);
 }
 
 void jf_stream_close(struct jf_stream *stream) {

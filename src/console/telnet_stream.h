@@ -15,6 +15,8 @@
 enum jf_code jf_telnet_open(const char *where, jf_deadline deadline, const struct jf_cancel *cancel,
                             struct jf_stream **ret_stream, struct jf_error *err);
 
+// `where` as well with "?ign_set_control" behind it, for servers that answer SET-CONTROL
+// wrongly or not at all: flow control, breaks and modem lines are then only asked for.
 // Returns when the server has confirmed each setting of `line`. JF_PROTOCOL when it
 // sets another one, JF_UNSUPPORTED when it does not speak RFC 2217.
 enum jf_code jf_rfc2217_open(const char *where, const struct jf_line *line, jf_deadline deadline,

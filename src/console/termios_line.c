@@ -2,6 +2,7 @@
 #include "console/termios_line.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <termios.h>
 
 static const struct rate {
@@ -49,12 +50,24 @@ static void set_flags(struct termios *settings, const struct jf_line *line) {
         settings->c_cflag |= CMSPAR; // the parity bit stays as PARODD has it
     if (line->stopbits == 2)
         settings->c_cflag |= CSTOPB;
-    if (line->flow == JF_FLOW_RTSCTS)
-        settings->c_cflag |= CRTSCTS;
-    if (line->flow == JF_FLOW_XONXOFF)
-        settings->c_iflag |= IXON | IXOFF;
     settings->c_cc[VMIN] = 1;
     settings->c_cc[VTIME] = 0;
+}
+
+enum jf_code jf_termios_set_flow(struct termios *settings, const struct jf_line *line,
+                                 struct jf_error *err) {
+    bool by_rts = line->rts == JF_SIGNAL_FLOW_CONTROL;
+    if (line->dtr == JF_SIGNAL_FLOW_CONTROL || line->dsr)
+        return jf_fail(err, JF_UNSUPPORTED, "the system has no flow control by DTR and DSR");
+    if (by_rts != line->cts)
+        return jf_fail(err, JF_UNSUPPORTED,
+                       "the system has flow control by RTS and CTS together only");
+    settings->c_cflag &= ~(tcflag_t)CRTSCTS;
+    settings->c_iflag &= ~(tcflag_t)(IXON | IXOFF | IXANY | CRTSCTS);
+    settings->c_cflag |= line->cts ? CRTSCTS : 0;
+    settings->c_iflag |= line->xon_xoff & JF_XON_XOFF_IN ? IXOFF : 0;
+    settings->c_iflag |= line->xon_xoff & JF_XON_XOFF_OUT ? IXON : 0;
+    return JF_OK;
 }
 
 enum jf_code jf_termios_apply(int fd, const struct jf_line *line, struct jf_error *err) {
@@ -65,9 +78,10 @@ enum jf_code jf_termios_apply(int fd, const struct jf_line *line, struct jf_erro
     const struct rate *rate = find_rate(line->baudrate);
     if (!rate)
         return jf_fail(err, JF_UNSUPPORTED, "%d baud is no standard rate", line->baudrate);
-    if (line->flow == JF_FLOW_DTRDSR)
-        return jf_fail(err, JF_UNSUPPORTED, "the system has no flow control by DTR and DSR");
     set_flags(&settings, line);
+    enum jf_code code = jf_termios_set_flow(&settings, line, err);
+    if (code != JF_OK)
+        return code;
     cfsetspeed(&settings, rate->speed);
     if (tcsetattr(fd, TCSANOW, &settings) != 0)
         return jf_fail_errno(err, errno, "terminal settings");

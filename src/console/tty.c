@@ -39,7 +39,9 @@ static ssize_t tty_write(struct jf_stream *stream, const void *bytes, size_t len
     return write(stream->fd, bytes, len);
 }
 
-static enum jf_code tty_set_break(struct jf_stream *stream, bool on, struct jf_error *err) {
+static enum jf_code tty_set_break(struct jf_stream *stream, bool on, const struct jf_cancel *cancel,
+                                  struct jf_error *err) {
+    (void)cancel;
     if (ioctl(stream->fd, on ? TIOCSBRK : TIOCCBRK) != 0)
         return jf_fail_errno(err, errno, "break");
     return JF_OK;
@@ -53,7 +55,8 @@ static enum jf_code modem_failed(int sys_errno, struct jf_error *err) {
 }
 
 static enum jf_code tty_set_modem(struct jf_stream *stream, unsigned mask, unsigned values,
-                                  struct jf_error *err) {
+                                  const struct jf_cancel *cancel, struct jf_error *err) {
+    (void)cancel;
     int bits[2] = {0, 0}; // to lower, to raise
     if (mask & JF_MODEM_DTR)
         bits[(values & JF_MODEM_DTR) != 0] |= TIOCM_DTR;
@@ -65,14 +68,24 @@ static enum jf_code tty_set_modem(struct jf_stream *stream, unsigned mask, unsig
     return JF_OK;
 }
 
-static enum jf_code tty_get_modem(struct jf_stream *stream, unsigned *ret_lines,
-                                  struct jf_error *err) {
+static enum jf_code tty_get_modem(struct jf_stream *stream, struct jf_modem_state *ret_state,
+                                  const struct jf_cancel *cancel, struct jf_error *err) {
+    (void)cancel;
+    static const struct {
+        int bit;
+        unsigned line;
+    } lines[] = {
+        {TIOCM_DTR, JF_MODEM_DTR}, {TIOCM_RTS, JF_MODEM_RTS}, {TIOCM_CTS, JF_MODEM_CTS},
+        {TIOCM_DSR, JF_MODEM_DSR}, {TIOCM_CD, JF_MODEM_DCD},  {TIOCM_RI, JF_MODEM_RI},
+    };
     int bits = 0;
     if (ioctl(stream->fd, TIOCMGET, &bits) != 0)
         return modem_failed(errno, err);
-    *ret_lines = ((bits & TIOCM_CTS) ? JF_MODEM_CTS : 0U) |
-                 ((bits & TIOCM_DSR) ? JF_MODEM_DSR : 0U) |
-                 ((bits & TIOCM_CD) ? JF_MODEM_DCD : 0U) | ((bits & TIOCM_RI) ? JF_MODEM_RI : 0U);
+    *ret_state = (struct jf_modem_state){0};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        ret_state->known |= lines[i].line;
+        ret_state->raised |= bits & lines[i].bit ? lines[i].line : 0;
+    }
     return JF_OK;
 }
 
@@ -89,7 +102,7 @@ static void drain_output(int fd) {
 }
 
 static enum jf_code tty_set_line(struct jf_stream *stream, const struct jf_line *line,
-                                 struct jf_error *err);
+                                 const struct jf_cancel *cancel, struct jf_error *err);
 
 static void tty_close(struct jf_stream *stream) {
     struct tty *tty = (struct tty *)stream;
@@ -137,16 +150,6 @@ static enum sp_parity port_parity(enum jf_parity parity) {
     return parities[parity];
 }
 
-static enum sp_flowcontrol port_flow(enum jf_flow flow) {
-    static const enum sp_flowcontrol flows[] = {
-        [JF_FLOW_NONE] = SP_FLOWCONTROL_NONE,
-        [JF_FLOW_RTSCTS] = SP_FLOWCONTROL_RTSCTS,
-        [JF_FLOW_XONXOFF] = SP_FLOWCONTROL_XONXOFF,
-        [JF_FLOW_DTRDSR] = SP_FLOWCONTROL_DTRDSR,
-    };
-    return flows[flow];
-}
-
 static enum jf_code apply_to_port(struct sp_port *port, const struct jf_line *line,
                                   struct jf_error *err) {
     enum sp_return result = sp_set_baudrate(port, line->baudrate);
@@ -157,13 +160,14 @@ static enum jf_code apply_to_port(struct sp_port *port, const struct jf_line *li
         result = sp_set_parity(port, port_parity(line->parity));
     if (result == SP_OK)
         result = sp_set_stopbits(port, line->stopbits);
-    if (result == SP_OK)
-        result = sp_set_flowcontrol(port, port_flow(line->flow));
     return result == SP_OK ? JF_OK : port_failed(result, "line settings", err);
 }
 
 // What libserialport leaves open: a read without data must say EAGAIN, since 0
-// means a hang-up here, and the descriptor must not reach child processes.
+// means a hang-up here, and the descriptor must not reach child processes. And flow
+// control: libserialport 0.1.1 puts CRTSCTS among the flags of the input, where it does
+// nothing, and with XON and XOFF it sets IXANY, by which the next character of the board's
+// would end the pause that its XOFF asked for.
 static enum jf_code finish_settings(struct tty *tty, const struct jf_line *line,
                                     struct jf_error *err) {
     struct termios settings;
@@ -172,6 +176,9 @@ static enum jf_code finish_settings(struct tty *tty, const struct jf_line *line,
         return jf_fail_errno(err, errno, "terminal settings");
     settings.c_cc[VMIN] = 1;
     settings.c_cc[VTIME] = 0;
+    enum jf_code code = jf_termios_set_flow(&settings, line, err);
+    if (code != JF_OK)
+        return code;
     if (!line->hang_up) {
         // Restoring the flag before the close would lower DTR after all.
         settings.c_cflag &= ~(tcflag_t)HUPCL;
@@ -190,7 +197,8 @@ static enum jf_code apply(struct tty *tty, const struct jf_line *line, struct jf
 }
 
 static enum jf_code tty_set_line(struct jf_stream *stream, const struct jf_line *line,
-                                 struct jf_error *err) {
+                                 const struct jf_cancel *cancel, struct jf_error *err) {
+    (void)cancel;
     struct tty *tty = (struct tty *)stream;
     struct jf_line kept = *line;
     kept.hang_up = tty->hang_up;
@@ -198,12 +206,19 @@ static enum jf_code tty_set_line(struct jf_stream *stream, const struct jf_line 
     return code == JF_OK ? finish_settings(tty, &kept, err) : code;
 }
 
+static void add_signal(enum jf_signal signal, unsigned line, unsigned *mask, unsigned *values) {
+    if (signal == JF_SIGNAL_ON || signal == JF_SIGNAL_OFF)
+        *mask |= line;
+    if (signal == JF_SIGNAL_ON)
+        *values |= line;
+}
+
 static enum jf_code set_signals(struct tty *tty, const struct jf_line *line, struct jf_error *err) {
-    unsigned mask = (line->dtr != JF_SIGNAL_LEAVE ? JF_MODEM_DTR : 0U) |
-                    (line->rts != JF_SIGNAL_LEAVE ? JF_MODEM_RTS : 0U);
-    unsigned values = (line->dtr == JF_SIGNAL_ON ? JF_MODEM_DTR : 0U) |
-                      (line->rts == JF_SIGNAL_ON ? JF_MODEM_RTS : 0U);
-    return mask ? tty_set_modem(&tty->stream, mask, values, err) : JF_OK;
+    unsigned mask = 0;
+    unsigned values = 0;
+    add_signal(line->dtr, JF_MODEM_DTR, &mask, &values);
+    add_signal(line->rts, JF_MODEM_RTS, &mask, &values);
+    return mask ? tty_set_modem(&tty->stream, mask, values, NULL, err) : JF_OK;
 }
 
 // Who else has the port: for sure by its lock, else by what is open.
@@ -265,13 +280,14 @@ static enum jf_code set_up(struct tty *tty, const char *path, const struct jf_li
 }
 
 // Whose the device is, for those who may not open it.
-static enum jf_code denied(const char *path, const struct stat *info, struct jf_error *err) {
+static enum jf_code denied(const char *path, const struct stat *info, int sys_errno,
+                           struct jf_error *err) {
     char user[JF_USER_SIZE];
     char group[JF_GROUP_SIZE];
     jf_user_name(info->st_uid, user);
     jf_group_name(info->st_gid, group);
-    return jf_fail_errno(err, EACCES, "%s is of user %s and group %s, mode %04o", path, user, group,
-                         (unsigned)info->st_mode & 07777U);
+    return jf_fail_errno(err, sys_errno, "%s is of user %s and group %s, mode %04o", path, user,
+                         group, (unsigned)info->st_mode & 07777U);
 }
 
 static enum jf_code open_device(const char *path, int *ret_fd, struct jf_error *err) {
@@ -281,9 +297,12 @@ static enum jf_code open_device(const char *path, int *ret_fd, struct jf_error *
     *ret_fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (*ret_fd >= 0)
         return JF_OK;
-    if (errno == EBUSY)
+    int sys_errno = errno;
+    if (sys_errno == EBUSY)
         return taken(path, err);
-    return errno == EACCES ? denied(path, &info, err) : jf_fail_errno(err, errno, "open");
+    if (sys_errno == EACCES || sys_errno == EPERM)
+        return denied(path, &info, sys_errno, err);
+    return jf_fail_errno(err, sys_errno, "open");
 }
 
 static enum jf_code open_tty(const char *path, const struct jf_line *line,

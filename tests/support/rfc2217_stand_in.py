@@ -8,9 +8,13 @@
 # LOG gets a line "NUMBER VALUE" for each command, "data HEX" for data. CASE:
 #   rate=N     another baud rate than the one asked for
 #   silent=N   does not answer command N
+#   mute=N     does not answer command 5 with value N
 #   refuse     refuses the COM-PORT option
 #   suspend    suspends the client at command 5, and resumes it at one with a value above 4
 #   modem=N    tells the modem's state when RTS is raised
+#   hangup=N   hangs up at the first command 5 with that value
+#   closed     answers what asks for the state of DTR and RTS with the question
+# Otherwise it tells that state, which is raised at each connection, as a tty's is.
 import socket
 import sys
 
@@ -18,6 +22,11 @@ IAC, SB, SE, WILL, DO, DONT = 255, 250, 240, 251, 253, 254
 COM_PORT = 44
 
 host, log = sys.argv[1], open(sys.argv[2], "w", buffering=1)
+# The values of SET-CONTROL that raise DTR and RTS, by the one that asks for the state; behind
+# each comes the one that lowers it.
+OUTPUTS = {7: 8, 10: 11}
+driven = {}
+hung_up = []
 key, _, value = (sys.argv[3] if len(sys.argv) > 3 else "").partition("=")
 
 
@@ -31,12 +40,23 @@ def take_command(peer, payload):
     log.write("%d %d\n" % (number, int.from_bytes(argument, "big")))
     if key == "silent" and number == int(value):
         return
+    control = argument[0] if number == 5 else None
+    if key == "mute" and control == int(value):
+        return
+    if key == "hangup" and control == int(value) and control not in hung_up:
+        hung_up.append(control)
+        raise ConnectionError
+    for question, on in OUTPUTS.items():
+        if control in (on, on + 1):
+            driven[question] = control
+        elif control == question and key != "closed":
+            argument = bytes([driven[question]])
     if key == "rate" and number == 1:
         argument = int(value).to_bytes(4, "big")
     if key == "suspend" and number == 5:
         peer.sendall(subnegotiation(109 if argument[0] > 4 else 108))
     peer.sendall(subnegotiation(100 + number, argument))
-    if key == "modem" and (number, argument) == (5, b"\x0b"):
+    if key == "modem" and control == OUTPUTS[10]:
         peer.sendall(subnegotiation(107, bytes([int(value)])))
 
 
@@ -47,6 +67,7 @@ def take_option(peer, verb, option):
 
 def serve(peer):
     stream = peer.makefile("rb")
+    driven.update(OUTPUTS)
     while (byte := stream.read(1)):
         if byte[0] != IAC:
             log.write("data %s\n" % byte.hex())

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local boards = require("jflash.cli.board")
+local consoles = require("jflash.dut.console")
 local errors = require("jflash.errors")
 local lock = require("jflash.lock")
 local log = require("jflash.log")
@@ -51,7 +52,7 @@ function actions.off(power)
 end
 
 function actions.cycle(power, values, board)
-    power:cycle(values.off_time or board.timeouts.power_off_wait_s, function() end)
+    power:cycle(values.off_time or power.off_time_s or board.timeouts.power_off_wait_s, function() end)
 end
 
 function actions.state(power)
@@ -82,7 +83,8 @@ function M.run(values)
             hint = "jflash power on, off, cycle, state or read; --list shows the power drivers" })
     end
     local board = boards.choose(values)
-    local power = powers.open(board.power, { name = board.name })
+    local console = consoles.of_board(board)
+    local power = powers.open(board.power, { name = board.name, console = console })
     local scope <close> = require("jflash.scope").new()
     if not READS[values.action] then
         scope:own(lock.take(lock.board_name(board, power), {
@@ -91,6 +93,8 @@ function M.run(values)
             hint = ("look at it (jflash console --watch --board %s)"):format(board.name),
         }))
     end
+    scope:own(console, "close the console")
+    scope:own(power, "let go of the power device")
     actions[values.action](power, values, board)
     if not READS[values.action] then
         log.info("board %s: power %s", board.name, values.action)

@@ -40,11 +40,6 @@ local M = {}
 local Dut = {}
 Dut.__index = Dut
 
-local function console_name(board)
-    local device = board.console.device
-    return device == "power" and board.name or device:match("[^/]+$")
-end
-
 local function with_defaults(options, board)
     local complete = { power_off = true, verify = true, retries = board.retries }
     for key, value in pairs(options) do
@@ -100,7 +95,8 @@ function M.new(board, options, report)
         pieces = {},
         scope = scopes.new(),
     }, Dut)
-    self.power = powers.open(board.power, { name = board.name, warn = log.warn })
+    self.console = consoles.of_board(board)
+    self.power = powers.open(board.power, { name = board.name, console = self.console, warn = log.warn })
     self.power.before_on = function() take_power(self) end
     self.power.after_off = function() release_power(self) end
     if not options.dry_run then
@@ -110,7 +106,7 @@ function M.new(board, options, report)
             hint = ("look at it (jflash console --watch --board %s)"):format(board.name),
         }))
     end
-    self.console = consoles.new(board.console, console_name(board))
+    self.scope:own(self.power, "let go of the power device")
     self.console:set_debug(options.console_debug or false)
     self.scope:own(self.console, "close the console")
     self.pace = learned.load(board)
@@ -175,7 +171,8 @@ function Dut:power_cycle()
     end
     -- A board that is known to be off needs no time to lose its charge.
     local was_off = self.power:state() == "off"
-    self.power:cycle(was_off and 0 or self.board.timeouts.power_off_wait_s, function()
+    local off_s = self.power.off_time_s or self.board.timeouts.power_off_wait_s
+    self.power:cycle(was_off and 0 or off_s, function()
         if self.power.console_moves then
             self:open_console()
         end

@@ -15,6 +15,7 @@
 local board_schema = require("jflash.board_schema")
 local nearest = require("jflash.nearest")
 local schema = require("jflash.schema")
+local serial_url = require("jflash.exporter.serial_url")
 local text = require("jflash.exporter.types").text
 
 local M = {}
@@ -70,21 +71,6 @@ end
 ------------------------------------------------------------------------------
 -- Consoles
 
-local CONSOLE_INSTEAD = "use a tty, tcp:HOST:PORT or another of its kinds: --set console.device=/dev/NAME"
-
--- pySerial's URL as console.device. Its options behind "?" are about pySerial itself.
-local function device(url)
-    local kind, address = url:match("^(%w+)://([^/?]+)")
-    if url:match("^/") then
-        return url
-    elseif kind == "socket" then
-        return "tcp:" .. address
-    elseif kind == "rfc2217" then
-        return "rfc2217:" .. address
-    end
-    return nil, ("jflash cannot open %s; %s"):format(schema.quoted(url), CONSOLE_INSTEAD)
-end
-
 local function pace(cps)
     return tonumber(cps) > 0 and cps or nil
 end
@@ -92,7 +78,7 @@ end
 local PYSERIAL = {
     part = "console",
     config = schema.record({
-        url = schema.string({ required = true, filled = true, to = "console.device", convert = device }),
+        url = schema.string({ required = true, filled = true, to = "console.device", convert = serial_url.device }),
         baudrate = to("console.baudrate"),
         cps = to("console.cps", { min = 0, convert = pace }),
         disable_hupcl = to("console.disable_hupcl"),

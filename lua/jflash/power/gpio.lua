@@ -3,6 +3,7 @@
 -- Power by a line of a GPIO controller: a relay at a single-board computer's header, or
 -- at the pins of a USB adapter.
 
+local access = require("jflash.access")
 local errors = require("jflash.errors")
 local gpio = require("jflash.gpio")
 local schema = require("jflash.schema")
@@ -26,13 +27,11 @@ Gpio.__index = Gpio
 local function hint_for(self, errno)
     local chip = self.config.chip
     local hints = {
-        EACCES = ("sudo chgrp plugdev %s && sudo chmod g+rw %s, or the udev rule of docs/host-setup.md"):format(
-            self.node, self.node),
         EBUSY = ("gpioinfo %s shows who has which line; end that program, or choose another line"):format(chip),
         ENOENT = "gpiodetect lists the controllers (apt install gpiod)",
     }
-    hints.EPERM = hints.EACCES
-    return hints[errno] or not errno and ("gpioinfo %s lists its lines (apt install gpiod)"):format(chip) or nil
+    return hints[errno] or access.hint(self.node, errno, access.give(self.node))
+        or not errno and ("gpioinfo %s lists its lines (apt install gpiod)"):format(chip) or nil
 end
 
 -- What the line said to an action, or its failure: no retry mends what is not there.

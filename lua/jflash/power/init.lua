@@ -12,8 +12,11 @@
 -- where the device can: cycle, state, read. After each switch the state is asked for
 -- here, not by the drivers. One whose console comes and goes with the power sets
 -- `console_moves` and has prepare and console_address; `settle_s` is for those that take
--- longer than SETTLE_S until they tell their new state. Drivers raise error objects
+-- longer than SETTLE_S until they tell their new state, `off_time_s` a time of their own
+-- between off and on in a cycle. What holds something open has close. Drivers raise error objects
 -- (jflash.errors) of class host; `retry = 0` says that a further try is of no use.
+-- `check_board(config, board)` of a driver says what of a board's other keys does not go
+-- with it. `context.console` is the board's console, for those who drive its lines.
 
 local errors = require("jflash.errors")
 local job = require("jflash.job")
@@ -24,7 +27,7 @@ local M = {}
 
 --- The drivers that come with jflash.
 M.types = { "command", "energenie", "gpio", "http", "ipmi", "manual", "noyito-hid", "noyito-serial", "qemu",
-    "sequence", "serial-relay", "snmp", "tasmota", "usb-port", "usbrelay", "ykush" }
+    "sequence", "serial-lines", "serial-relay", "snmp", "tasmota", "usb-port", "usbrelay", "ykush" }
 
 -- A switch may miss one command; more than three times is no accident.
 local TRIES = 3
@@ -37,6 +40,7 @@ local POLL_S = 0.1
 ---@field describe string        what the person knows it by
 ---@field identity string        tells it from every other power device on this host
 ---@field console_moves boolean  the console's other end is new after each cycle
+---@field off_time_s number|nil   how long the device wants it to be off in a cycle
 ---@field before_on fun()  called before the power may come on
 ---@field after_off fun()  called once the power is off
 local Power = {}
@@ -88,9 +92,20 @@ function M.schema(options)
     return schema.record({ type = schema.string({ default = "manual", filled = true }) }, options)
 end
 
+--- What is wrong with a board whose power this is, beyond the driver's own keys; nil when
+--- nothing is.
+---@param config table
+---@param board table
+---@return string|nil
+function M.check_board(config, board)
+    local driver = M.driver(config.type)
+    return driver and driver.check_board and driver.check_board(config, board) or nil
+end
+
 --- Opens the driver that a board's configuration asks for. Touches no power.
 ---@param config table   the board's `power`: type and the driver's keys
----@param context {name: string, warn: nil|fun(format: string, ...), retry_pause_s: number|nil, settle_s: number|nil}
+---@param context {name: string, console: jflash.dut.Console|nil, warn: nil|fun(format: string, ...),
+---  retry_pause_s: number|nil, settle_s: number|nil}
 ---@return jflash.Power
 function M.open(config, context)
     local checked = schema.read_value(config, M.schema(), { name = "board " .. context.name, path = "power" })
@@ -101,6 +116,7 @@ function M.open(config, context)
         describe = device.describe,
         identity = device.identity,
         console_moves = device.console_moves or false,
+        off_time_s = device.off_time_s,
         before_on = function() end,
         after_off = function() end,
     }, Power)
@@ -203,6 +219,13 @@ end
 ---@return {volts: number|nil, amps: number|nil, watts: number|nil}|nil  nil: the device cannot tell
 function Power:read()
     return self.device.read and self.device:read() or nil
+end
+
+--- Lets go of what the driver holds open; the power stays as it is.
+function Power:close()
+    if self.device.close then
+        self.device:close()
+    end
 end
 
 --- Where the console is when the power device provides it ("unix:/…").

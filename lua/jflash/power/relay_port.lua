@@ -5,6 +5,8 @@
 
 local consoles = require("jflash.console")
 local errors = require("jflash.errors")
+local places = require("jflash.console_place")
+local port_hint = require("jflash.port_hint")
 local schema = require("jflash.schema")
 
 local M = {}
@@ -14,23 +16,22 @@ local M = {}
 ---@return table fields  of a schema.record
 function M.fields(baudrate)
     return {
-        device = schema.string({ required = true, check = function(path)
-            return path:sub(1, 1) ~= "/" and schema.quoted(path) .. " is no absolute path of a tty" or nil
-        end }),
+        device = schema.string({ required = true, check = places.check_wire }),
         baudrate = schema.integer({ default = baudrate, min = 50, max = 4000000 }),
         timeout_s = schema.duration({ default = 2.0, min = 0.05 }),
     }
 end
 
-local function check(self, what, ok, message, code)
+local function check(self, what, ok, message, code, errno)
     if ok then
         return ok
     end
     return errors.raise({
         class = "host",
         code = code,
-        message = ("power %s: relay at %s: %s"):format(what, self.device, message),
-        hint = code == "io" and "is it plugged in, may you open it (group dialout), and does nothing else use it?"
+        retry = port_hint.is_final(errno) and 0 or nil,
+        message = ("power %s: %s"):format(what, message),
+        hint = port_hint.of(message, errno, self.device) or code == "io" and "is it plugged in?"
             or "does the card answer at that speed? look at the keys of jflash power --help " .. self.type,
     })
 end
@@ -44,8 +45,8 @@ end
 function M.exchange(self, what, bytes, patterns)
     local config = self.config
     local port <close> = check(self, what, consoles.open(self.device, {
-        name = "", baudrate = config.baudrate, bytesize = config.bytesize, parity = config.parity,
-        stopbits = config.stopbits, hupcl = false, timeout_s = config.timeout_s,
+        name = "relay at " .. self.device, timeout_s = config.timeout_s, hupcl = false,
+        baudrate = config.baudrate, bytesize = config.bytesize, parity = config.parity, stopbits = config.stopbits,
     }))
     port:discard()
     check(self, what, port:send(bytes, { timeout_s = config.timeout_s }))

@@ -25,6 +25,20 @@ end
 
 M.schema = schema.record({ steps = schema.list(step_schema(), { required = true, check = check_steps }) })
 
+--- What of the board's other keys does not go with one of the steps.
+---@param config table
+---@param board table
+---@return string|nil
+function M.check_board(config, board)
+    for index, step in ipairs(config.steps) do
+        local wrong = powers.check_board(step, board)
+        if wrong then
+            return ("steps[%d]: %s"):format(index, wrong)
+        end
+    end
+    return nil
+end
+
 ---@class jflash.power.Sequence
 local Sequence = {}
 Sequence.__index = Sequence
@@ -59,6 +73,12 @@ function Sequence:off()
     if first then
         first.retry = 0 -- each has had its tries
         error(first, 0)
+    end
+end
+
+function Sequence:close()
+    for _, step in ipairs(self.steps) do
+        step.power:close()
     end
 end
 

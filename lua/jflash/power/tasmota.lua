@@ -1,12 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- Power by a plug with Tasmota, through an MQTT broker and mosquitto's programs. The
--- plug's own answer is waited for: a broker takes commands for plugs that are not there.
+-- Power by a plug with Tasmota, through an MQTT broker. The plug's own answer is waited
+-- for: a broker takes commands for plugs that are not there.
 
 local errors = require("jflash.errors")
+local job = require("jflash.job")
 local json_path = require("jflash.power.json_path")
+local mqtt = require("jflash.mqtt")
 local schema = require("jflash.schema")
-local sys = require("jflash.sys")
 
 local M = {}
 
@@ -52,57 +53,34 @@ M.schema = schema.record({
 }, { check = check })
 
 local PORT, TLS_PORT = 1883, 8883
-local TIMED_OUT = 27 -- mosquitto_rr's status
-local OVERHEAD_S = 2
 
 ---@class jflash.power.Tasmota
 local Tasmota = {}
 Tasmota.__index = Tasmota
 
--- The options that its programs read from a file of the user's: what a command line
--- would show to everybody.
-local function settings(config)
-    local lines = { "-h " .. config.host, "-p " .. (config.port or config.tls and TLS_PORT or PORT), "-V mqttv311" }
-    local function add(option, value)
-        if value then
-            table.insert(lines, option .. " " .. value)
-        end
-    end
-    add("-u", config.username)
-    add("-P", config.password)
-    add("-i", config.client_id)
-    add("--cafile", config.cacert)
-    add("--cert", config.cert)
-    add("--key", config.key)
-    if config.tls and not config.cacert then
-        table.insert(lines, "--tls-use-os-certs")
-    end
-    if config.insecure then
-        table.insert(lines, "--insecure")
-    end
-    return table.concat(lines, "\n") .. "\n"
-end
-
+-- What the broker, or OpenSSL, says of a failure that does not pass by itself, and what
+-- to look at.
 local REASONS = {
-    -- What mosquitto's programs make of a CONNACK of MQTT 3.1.1 that refuses.
-    { "Connection error", "look at the keys username and password: the broker did not let us in" },
-    { "not authorised", "look at the keys username and password" },
-    { "certificate", "look at the keys cacert, cert and host: the broker's certificate must name it" },
-    { "TLS", "look at the keys tls, port, cacert and cert" },
-    { "Unable to open", "look at the keys cacert, cert and key" },
-    { "cacert", "look at the keys cacert, cert and key" },
+    { "not authorised", "look at the keys username and password: the broker does not let that user do this" },
+    { "bad user name", "look at the keys username and password" },
+    { "identifier rejected", "look at the key client_id" },
+    { "no MQTT broker", "look at the keys host, port and tls" },
+    { "certificate", "look at the keys cacert, cert, key and host: the broker's certificate must name it" },
+    { "TLS", "look at the keys tls, port, cacert, cert and key" },
+    { "ssl", "look at the keys tls, port, cacert, cert and key" },
+    { "apt install", "it is a package of Debian" },
 }
 
-local function raise(self, what, said)
+local function raise(what, said, code)
     local hint
     for _, row in ipairs(REASONS) do
         hint = hint or said:lower():find(row[1]:lower(), 1, true) and row[2]
     end
     errors.raise({
         class = "host",
-        code = "failed",
-        retry = hint and 0 or nil,
-        message = ("power %s: MQTT broker %s: %s"):format(what, self.broker, said),
+        code = code,
+        retry = (hint or code == "unsupported") and 0 or nil,
+        message = ("power %s: MQTT broker %s"):format(what, said),
         hint = hint or "is the broker on, and does it listen there?",
     })
 end
@@ -117,32 +95,37 @@ local function raise_silent(self, what, command)
     })
 end
 
--- Sends a command and returns the first answer on `answers`.
+local function must(what, ok, message, code)
+    return ok or raise(what, message, code)
+end
+
+local function connect(self, what, timeout_s)
+    local config = self.config
+    return must(what, mqtt.connect(config.host, self.port, {
+        client_id = config.client_id, username = config.username, password = config.password, tls = config.tls,
+        cacert = config.cacert, cert = config.cert, key = config.key, insecure = config.insecure,
+        timeout_s = timeout_s,
+    }))
+end
+
+-- Sends a command and returns the first answer on `answers` that is not an old one,
+-- which the broker had kept.
 local function request(self, what, command, payload, answers)
-    local dir = errors.check("host", sys.temp_dir("jflash-mqtt-"))
-    local cleanup <close> = setmetatable({}, { __close = function() sys.remove_tree(dir) end })
-    errors.check("host", sys.write_file(dir .. "/mosquitto_rr", settings(self.config)))
-    local _ = cleanup
-    local argv = { "mosquitto_rr", "-t", command, "-e", answers, "-R", "-W",
-        tostring(math.ceil(self.config.timeout_s)) }
-    if payload == "" then
-        table.insert(argv, "-n")
-    else
-        table.move({ "-m", payload }, 1, 2, #argv + 1, argv)
+    local deadline = job.now() + self.config.timeout_s
+    local function left()
+        return { timeout_s = math.max(deadline - job.now(), 0) }
     end
-    local result, message, code = sys.run(argv, { env = { XDG_CONFIG_HOME = dir, HOME = dir },
-        timeout_s = self.config.timeout_s + OVERHEAD_S })
-    if not result and code ~= "timeout" then
-        errors.raise({ class = "host", code = code, retry = 0, message = ("power %s: %s"):format(what, message),
-            hint = "apt install mosquitto-clients" })
-    elseif not result or result.status == TIMED_OUT then
+    local client <close> = connect(self, what, self.config.timeout_s)
+    must(what, client:subscribe(answers, left()))
+    must(what, client:publish(command, payload, left()))
+    local message, said, code
+    repeat
+        message, said, code = client:receive(left())
+    until not message or not message.retained
+    if code == "timeout" then
         raise_silent(self, what, command)
     end
-    local said = (result.stderr .. result.stdout):gsub("%s+$", "")
-    if result.status ~= 0 then
-        raise(self, what, said:match("[^\n]*$"))
-    end
-    return result.stdout:gsub("%s+$", "")
+    return must(what, message, said, code).payload
 end
 
 local function answer(self, what, payload)
@@ -186,10 +169,12 @@ end
 ---@return jflash.power.Tasmota
 function M.new(config, context)
     local relay = "POWER" .. (config.channel or "")
-    local broker = ("%s:%d"):format(config.host, config.port or config.tls and TLS_PORT or PORT)
+    local port = config.port or config.tls and TLS_PORT or PORT
+    local broker = ("%s:%d"):format(config.host, port)
     local cmnd = config.cmnd_topic or ("cmnd/%s/%s"):format(config.topic, relay)
     return setmetatable({
         config = config,
+        port = port,
         broker = broker,
         cmnd_topic = cmnd,
         stat_topic = config.stat_topic or ("stat/%s/%s"):format(config.topic, relay),

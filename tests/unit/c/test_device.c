@@ -33,6 +33,8 @@ static int make_roots(void **state) {
              "cd %s && mkdir -p tty/ttyUSB0 tty/ttyUSB1 tty/ttyUSB2 tty/ttyS0 platform/serial "
              "by-id usb1/1-2/1-2:1.0/ttyUSB0 usb1/1-3/1-3.1/1-3.1:1.0/ttyUSB1 "
              "usb1/1-3/1-3.1/1-3.1:1.1/ttyUSB2 && echo A100 > usb1/1-2/serial && "
+             "echo 0403 > usb1/1-2/idVendor && echo 6001 > usb1/1-2/idProduct && "
+             "echo 10c4 > usb1/1-3/1-3.1/idVendor && echo ea70 > usb1/1-3/1-3.1/idProduct && "
              "echo B200 > usb1/1-3/1-3.1/serial && "
              "ln -s ../../usb1/1-2/1-2:1.0/ttyUSB0 tty/ttyUSB0/device && "
              "ln -s ../../usb1/1-3/1-3.1/1-3.1:1.0/ttyUSB1 tty/ttyUSB1/device && "
@@ -81,6 +83,12 @@ static void finds_by_place(void **state) {
     assert_finds("usb-path:1-3.1:1.1", "/dev/ttyUSB2");
 }
 
+static void finds_by_vendor_and_product(void **state) {
+    (void)state;
+    assert_finds("usb-id:0403:6001", "/dev/ttyUSB0");
+    assert_finds("usb-id:10C4:ea70:1", "/dev/ttyUSB2");
+}
+
 static void leaves_paths_alone(void **state) {
     (void)state;
     assert_finds("/dev/ttyS7", "/dev/ttyS7");
@@ -88,16 +96,21 @@ static void leaves_paths_alone(void **state) {
 
 static void names_the_candidates(void **state) {
     (void)state;
-    assert_fails("usb:B200", "2 terminals fit: ttyUSB1 (usb:B200, usb-path:1-3.1:1.0), "
-                             "ttyUSB2 (usb:B200, usb-path:1-3.1:1.1)");
+    assert_fails("usb:B200",
+                 "2 terminals fit: ttyUSB1 (usb:B200, usb-path:1-3.1:1.0, usb-id:10c4:ea70), "
+                 "ttyUSB2 (usb:B200, usb-path:1-3.1:1.1, usb-id:10c4:ea70)");
     // The beginning of a serial number or of a port's number is not the whole.
-    const char *all = "no terminal fits; those behind USB: ttyUSB0 (usb:A100, usb-path:1-2:1.0), "
-                      "ttyUSB1 (usb:B200, usb-path:1-3.1:1.0), "
-                      "ttyUSB2 (usb:B200, usb-path:1-3.1:1.1)";
+    const char *all = "no terminal fits; those behind USB: "
+                      "ttyUSB0 (usb:A100, usb-path:1-2:1.0, usb-id:0403:6001), "
+                      "ttyUSB1 (usb:B200, usb-path:1-3.1:1.0, usb-id:10c4:ea70), "
+                      "ttyUSB2 (usb:B200, usb-path:1-3.1:1.1, usb-id:10c4:ea70)";
     assert_fails("usb:A10", all);
     assert_fails("usb:A1000", all);
     assert_fails("usb-path:1-3", all);
     assert_fails("usb:B200:2", all);
+    assert_fails("usb:a100", all);
+    assert_fails("usb-id:0403:600", all);
+    assert_fails("usb-id:0403:60010", all);
 }
 
 static void finds_by_pattern(void **state) {
@@ -120,7 +133,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_by_serial_number), cmocka_unit_test(finds_by_place),
         cmocka_unit_test(leaves_paths_alone),     cmocka_unit_test(names_the_candidates),
-        cmocka_unit_test(finds_by_pattern),
+        cmocka_unit_test(finds_by_pattern),       cmocka_unit_test(finds_by_vendor_and_product),
     };
     return cmocka_run_group_tests(tests, make_roots, remove_roots);
 }

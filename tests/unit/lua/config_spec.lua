@@ -233,6 +233,18 @@ describe("jflash.config", function()
                 "console.disable_hupcl=perhaps",
                 "--set: boards.b.console.disable_hupcl: expected true or false, found 'perhaps'",
             },
+            {
+                "console={device: /dev/ttyS0, flow: rtscts, cts: ignore}",
+                "--set: boards.b.console.cts: ignore contradicts the key 'flow', rtscts, which means cts: flow_control",
+            },
+            {
+                "console={device: /dev/ttyS0, flow: xonxoff, xon_xoff: in}",
+                "--set: boards.b.console.xon_xoff: in contradicts the key 'flow', xonxoff, which means xon_xoff: inout",
+            },
+            {
+                "console={device: /dev/ttyS0, flow: dtrdsr, dtr: off}",
+                "--set: boards.b.console.dtr: off contradicts the key 'flow', dtrdsr, which means dtr: flow_control",
+            },
         }
         local path = write('boards: {b: {console: {device: power}, power: {type: command, on: x, "off": y}}}')
         for _, case in ipairs(cases) do

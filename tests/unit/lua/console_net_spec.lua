@@ -79,17 +79,69 @@ describe("rfc2217:", function()
         assert.equal("1 115200\n2 8\n3 1\n4 1\n5 1\n5 5\n5 6\n", stand_in:log())
     end)
 
+    it("does not wait for an answer when the run is cancelled, and ends its break", function()
+        finally(job.reset)
+        local server <close> = ser2net.stand_in("mute=5")
+        local con <close> = assert(console.open("rfc2217:" .. server.address))
+        local started = job.now()
+        job.cancel(2)
+        local ok, message, code = con:send_break(20)
+        job.reset()
+        assert.same({ nil, "cancelled" }, { ok, code }, message)
+        assert.is_true(job.now() - started < 2)
+        peers.await("the break's end", function() return server:log():find("5 5\n5 6\n", 1, true) end)
+    end)
+
     it("drives and tells the modem lines, and changes the open line", function()
         local server <close> = ser2net.stand_in("modem=176")
         local con <close> = assert(console.open("rfc2217:" .. server.address, { dtr = "off" }))
-        local lines, message, code = con:modem()
-        assert.same({ nil, "unsupported" }, { lines, code }, message)
+        assert.same({ dtr = false, rts = true }, con:modem())
         assert(con:set_modem({ dtr = true, rts = false }))
+        assert.same({ dtr = true, rts = false }, con:modem())
         assert(con:set_modem({ rts = true }))
         assert(con:set_line({ baudrate = 57600, parity = "odd" }))
-        assert.same({ cts = true, dsr = true, dcd = true, ri = false }, con:modem())
-        assert.equal("1 115200\n2 8\n3 1\n4 1\n5 1\n5 9\n5 8\n5 12\n5 11\n1 57600\n2 8\n3 2\n4 1\n5 1\n",
-            server:log())
+        assert.same({ dtr = true, rts = true, cts = true, dsr = true, dcd = true, ri = false }, con:modem())
+        assert.equal("1 115200\n2 8\n3 1\n4 1\n5 1\n5 9\n5 7\n5 10\n5 8\n5 12\n5 7\n5 10\n5 11\n"
+            .. "1 57600\n2 8\n3 2\n4 1\n5 1\n5 7\n5 10\n", server:log())
+    end)
+
+    it("says that a server does not tell the modem lines, and asks it once only", function()
+        local server <close> = ser2net.stand_in("closed")
+        local con <close> = assert(console.open("rfc2217:" .. server.address))
+        for _ = 1, 2 do
+            local lines, message, code = con:modem()
+            assert.same({ nil, "unsupported" }, { lines, code }, message)
+        end
+        assert.equal("1 115200\n2 8\n3 1\n4 1\n5 1\n5 7\n", server:log())
+    end)
+
+    it("does without answers to SET-CONTROL where it is told to", function()
+        local server <close> = ser2net.stand_in("silent=5")
+        local con <close> = assert(console.open("rfc2217://" .. server.address .. "?ign_set_control"))
+        assert(con:set_modem({ rts = false }))
+        local lines, _, code = con:modem()
+        assert.same({ nil, "unsupported" }, { lines, code })
+        assert(con:set_line({ baudrate = 57600 }))
+        assert.equal("1 115200\n2 8\n3 1\n4 1\n5 1\n5 12\n1 57600\n2 8\n3 1\n4 1\n5 1\n", peers.await("the last",
+            function() return server:log():find("1 57600.*5 1\n$") and server:log() end))
+        local none, message = console.open("rfc2217:" .. server.address .. "?ign")
+        assert.is_nil(none)
+        assert.is_truthy(message:find("the only option behind ? is ign_set_control", 1, true), message)
+    end)
+
+    it("sets flow control for each direction", function()
+        local server <close> = ser2net.stand_in("")
+        local con <close> = assert(console.open("rfc2217:" .. server.address, { cts = "flow_control" }))
+        assert(con:set_line({ flow = "xonxoff" }))
+        assert(con:set_line({ xon_xoff = "in", cts = "flow_control" }))
+        local ok, message, code = con:set_line({ dsr = "flow_control" })
+        assert.same({ nil, "unsupported" }, { ok, code })
+        assert.is_truthy(message:find("RFC 2217 has one kind of flow control per direction", 1, true), message)
+        local controls = {}
+        for value in server:log():gmatch("5 (%d+)\n") do
+            table.insert(controls, value)
+        end
+        assert.equal("3 14 2 3 15", table.concat(controls, " "))
     end)
 
     local REFUSED = {

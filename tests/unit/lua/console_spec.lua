@@ -352,6 +352,36 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
             assert.equal("p: line settings: the system has no flow control by DTR and DSR", message)
         end)
 
+        it("sets each direction's flow control, as far as the system can", function()
+            local peer <close> = peers.pty()
+            local con <close> = assert(console.open(peer.where, { name = "p" }))
+            local function flow(options)
+                assert(con:set_line(options))
+                local settings = " " .. peers.output("stty -a -F " .. peer.where)
+                local on = {}
+                for _, flag in ipairs({ "crtscts", "ixon", "ixoff" }) do
+                    table.insert(on, settings:find("[ \n]" .. flag .. "[ ;\n]") and flag or nil)
+                end
+                return table.concat(on, " ")
+            end
+            assert.equal("", flow({}))
+            assert.equal("ixoff", flow({ xon_xoff = "in" }))
+            assert.equal("ixon", flow({ xon_xoff = "out" }))
+            assert.equal("ixon ixoff", flow({ xon_xoff = "inout" }))
+            assert.equal("crtscts", flow({ flow = "rtscts" }))
+            assert.equal("crtscts ixon", flow({ xon_xoff = "out" }))
+            assert.equal("", flow({ flow = "none" }))
+            for _, options in ipairs({ { cts = "flow_control" }, { flow = "rtscts", cts = "ignore" } }) do
+                local _, message, code = con:set_line(options)
+                assert.same({ "p: line settings: the system has flow control by RTS and CTS together only",
+                    "unsupported" }, { message, code })
+            end
+            con:close()
+            local both <close> = assert(console.open(peer.where, { cts = "flow_control", rts = "flow_control" }))
+            assert.truthy(peers.output("stty -a -F " .. peer.where):find(" crtscts", 1, true))
+            assert.truthy(both)
+        end)
+
         it("says that a pty and a socket have no modem lines", function()
             local peer <close> = peers.pty()
             local con <close> = assert(console.open(peer.where, { name = "p" }))

@@ -202,6 +202,52 @@ describe("an exporter file", function()
         assert.equal("/dev/ttyUSB0", board(rfc2217, nil, "console.device=/dev/ttyUSB0").console.device)
     end)
 
+    local function console_of(url, ...)
+        return board(replaced(TI, '"/dev/serial/by-id/usb-FTDI_USB__-__Serial_Converter_11-if00-port0"',
+            "'" .. url .. "'"), nil, ...).console.device
+    end
+
+    it("has pySerial's URLs as places of its own", function()
+        for url, device in pairs({
+            ["rfc2217://lab:4001?timeout=5&poll_modem&logging=debug"] = "rfc2217:lab:4001",
+            ["RFC2217://lab:4001?ign_set_control&timeout=5"] = "rfc2217:lab:4001?ign_set_control",
+            ["socket://lab:4001?logging=info"] = "tcp:lab:4001",
+            ["spy:///dev/ttyUSB0?file=/tmp/log&raw"] = "/dev/ttyUSB0",
+            ["spy://socket://lab:4001"] = "tcp:lab:4001",
+            ["alt:///dev/ttyUSB0?class=PosixPollSerial"] = "/dev/ttyUSB0",
+            ["hwgrep://0403:6001"] = "usb-id:0403:6001",
+            ["hwgrep://VID:PID=10C4:EA70&skip_busy"] = "usb-id:10c4:ea70",
+            ["hwgrep://VID:PID=0403:6001 SER=A100&n=1"] = "usb:A100",
+            ["hwgrep://LOCATION=1-2\\.3"] = "usb-path:1-2.3",
+            ["hwgrep:///dev/ttyUSB3"] = "/dev/ttyUSB3",
+            ["hwgrep://FT232R USB UART"] = "/dev/serial/by-id/*FT232R_USB_UART*",
+            ["hwgrep://FTDI.*A100"] = "/dev/serial/by-id/*FTDI*A100*",
+        }) do
+            assert.equal(device, console_of(url), url)
+        end
+    end)
+
+    it("says which of pySerial's URLs it cannot have, and what to write instead", function()
+        for url, wanted in pairs({
+            ["hwgrep://0403:6001&n=2"] = "not the second or a later one; name the port: --set console.device=usb:",
+            ["hwgrep://ttyUSB[0-3]"] = "jflash looks for ports by other means; name the port",
+            ["hwgrep://.*"] = "jflash looks for ports by other means",
+            ["hwgrep://x&busy"] = "pySerial has no option busy here",
+            ["rfc2217://lab:4001?ign"] = "pySerial has no option ign here",
+            ["socket://lab"] = "HOST:PORT is missing",
+            ["loop://"] = "no board is behind it; use a tty",
+            ["cp2110://1:2:3"] = "jflash cannot open 'cp2110://1:2:3'; use a tty",
+            ["COM3"] = "jflash cannot open 'COM3'; use a tty",
+        }) do
+            local ok, failure = pcall(console_of, url)
+            assert.is_false(ok, url)
+            assert(failure.message:find(dir .. "/exporter.yaml:17:", 1, true), failure.message)
+            assert(failure.message:find("export.serial.config.url: ", 1, true), failure.message)
+            assert(failure.message:find(wanted, 1, true), failure.message)
+            assert.equal("/dev/ttyS0", console_of(url, "console.device=/dev/ttyS0"))
+        end
+    end)
+
     -- The board's power, from a driver's type and config.
     local function power_of(type, keys)
         return board(HEAD .. ([[

@@ -1,18 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- Power by an EnerGenie, against a fake of its web page (tests/support/fake_web_plugs.py).
-local errors = require("jflash.errors")
 local client = require("jflash.http_client")
-local powers = require("jflash.power")
 local scratches = require("tests.support.scratch")
+local support = require("tests.support.power")
 local web = require("tests.support.web")
-
-local function failure_of(action, ...)
-    local ok, failure = xpcall(action, errors.wrap, ...)
-    assert.is_false(ok)
-    assert.not_equal("bug", failure.class, failure.message)
-    return failure
-end
 
 describe("power by an EnerGenie", function()
     local scratch, server
@@ -28,8 +20,7 @@ describe("power by an EnerGenie", function()
     end)
 
     local function open(password, slot)
-        return powers.open({ type = "energenie", host = server.host, slot = slot or 2, password = password },
-            { name = "bench", retry_pause_s = 0, settle_s = 0 })
+        return support.open({ type = "energenie", host = server.host, slot = slot or 2, password = password })
     end
 
     it("switches its socket, asks for its state, and lets others in", function()
@@ -43,7 +34,7 @@ describe("power by an EnerGenie", function()
 
     it("says that the password is wrong, once", function()
         local power = open("wrong-password")
-        local failure = failure_of(power.on, power)
+        local failure = support.failure_of(power.on, power)
         assert.equal(("power on: %s: the login was refused"):format(server.url), failure.message)
         assert.truthy(failure.hint:find("password", 1, true))
     end)
@@ -53,7 +44,7 @@ describe("power by an EnerGenie", function()
             body = "pw=open%20sesame" }))
         assert.truthy(page.body:find("sockstates", 1, true))
         local power = open("open sesame")
-        local failure = failure_of(power.off, power)
+        local failure = support.failure_of(power.off, power)
         assert.truthy(failure.message:find("somebody else is logged in (3 tries)", 1, true), failure.message)
         assert(client.ask({ url = server.url .. "/login.html", name = "log-out" }))
         power:off()

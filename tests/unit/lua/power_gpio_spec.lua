@@ -5,34 +5,14 @@
 local gpio = require("jflash.gpio")
 local powers = require("jflash.power")
 local scratches = require("tests.support.scratch")
-local sys = require("jflash.sys")
-
-local FAKE = assert(sys.realpath(arg[0]:match("^(.*)tests/busted%.lua$") .. "tests/support/fake_gpiod.c"))
-
--- What a child does with `power`, printing as it goes.
-local SCRIPT = [[
-local powers = require("jflash.power")
-local errors = require("jflash.errors")
-local config, steps = load("return " .. arg[1])(), arg[2]
-local ok, failure = xpcall(function()
-    local power = powers.open(config, { name = "bench", retry_pause_s = 0, settle_s = 0 })
-    for step in steps:gmatch("%a+") do
-        print(step, power[step](power) or "")
-    end
-end, errors.wrap)
-if not ok then
-    print(failure.class, failure.message)
-    print("hint", failure.hint)
-end
-]]
+local support = require("tests.support.power")
 
 describe("power by GPIO", function()
     local scratch
 
     setup(function()
         scratch = scratches.new()
-        scratch:write("use.lua", SCRIPT)
-        scratch:sh(("cc -shared -fPIC -o libgpiod.so.2 '%s'"):format(FAKE))
+        support.build_fake(scratch, "libgpiod.so.2", "fake_gpiod.c")
     end)
 
     teardown(function()
@@ -44,10 +24,7 @@ describe("power by GPIO", function()
     end)
 
     local function use(config, steps)
-        local result = assert(sys.run({ sys.process_exe(sys.pid()), "run", scratch:file("use.lua"), config, steps },
-            { env = { LD_LIBRARY_PATH = scratch.path, FAKE_GPIO = scratch:file("gpio") } }))
-        assert.equal(0, result.status, result.stderr)
-        return result.stdout
+        return support.use(scratch, config, steps, { env = { FAKE_GPIO = scratch:file("gpio") } })
     end
 
     it("sets a line as output, and reads it as it is", function()

@@ -4,34 +4,15 @@
 -- (tests/support/fake_hidapi.c).
 local hid = require("jflash.hid")
 local scratches = require("tests.support.scratch")
+local support = require("tests.support.power")
 local sys = require("jflash.sys")
-
-local FAKE = assert(sys.realpath(arg[0]:match("^(.*)tests/busted%.lua$") .. "tests/support/fake_hidapi.c"))
-
--- What a child does with `power`, printing as it goes.
-local SCRIPT = [[
-local powers = require("jflash.power")
-local errors = require("jflash.errors")
-local config, steps = load("return " .. arg[1])(), arg[2]
-local ok, failure = xpcall(function()
-    local power = powers.open(config, { name = "bench", retry_pause_s = 0, settle_s = 0 })
-    for step in steps:gmatch("%a+") do
-        print(step, power[step](power) or "")
-    end
-end, errors.wrap)
-if not ok then
-    print(failure.class, failure.message)
-    print("hint", failure.hint)
-end
-]]
 
 describe("power by HID", function()
     local scratch
 
     setup(function()
         scratch = scratches.new()
-        scratch:write("use.lua", SCRIPT)
-        scratch:sh(("cc -shared -fPIC -o libhidapi-hidraw.so.0 '%s' && mkdir hid"):format(FAKE))
+        support.build_fake(scratch, "libhidapi-hidraw.so.0", "fake_hidapi.c")
     end)
 
     teardown(function()
@@ -52,10 +33,7 @@ describe("power by HID", function()
     end
 
     local function use(config, steps)
-        local result = assert(sys.run({ sys.process_exe(sys.pid()), "run", scratch:file("use.lua"), config, steps },
-            { env = { LD_LIBRARY_PATH = scratch.path, FAKE_HID = scratch:file("hid") } }))
-        assert.equal(0, result.status, result.stderr)
-        return result.stdout
+        return support.use(scratch, config, steps, { env = { FAKE_HID = scratch:file("hid") } })
     end
 
     local function log()
@@ -132,13 +110,10 @@ describe("power by HID", function()
         scratch:sh("chmod 000 hidraw-ABCDE")
         local user = sys.uid() == 0 and { "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups" } or {}
         scratch:sh("chmod -R a+rX . && chmod 777 hid && chmod 000 hidraw-ABCDE")
-        local argv = table.move({ sys.process_exe(sys.pid()), "run", scratch:file("use.lua"), "{type='ykush'}", "on" },
-            1, 5, #user + 1, user)
-        local result = assert(sys.run(argv, { env = { LD_LIBRARY_PATH = scratch.path, HOME = "/nonexistent",
-            FAKE_HID = scratch:file("hid") } }))
-        assert.truthy(result.stdout:find("hidraw%-ABCDE: Permission denied\nhint\ta udev rule lets you"),
-            result.stdout .. result.stderr)
-        assert.truthy(result.stdout:find('ATTRS{idVendor}=="04d8", ATTRS{idProduct}=="f2f7"', 1, true))
+        local said = support.use(scratch, "{type='ykush'}", "on", { before = user,
+            env = { HOME = "/nonexistent", FAKE_HID = scratch:file("hid") } })
+        assert.truthy(said:find("hidraw%-ABCDE: Permission denied\nhint\ta udev rule lets you"), said)
+        assert.truthy(said:find('ATTRS{idVendor}=="04d8", ATTRS{idProduct}=="f2f7"', 1, true))
     end)
 
     it("lists nothing where nothing is plugged in, with the real library", function()

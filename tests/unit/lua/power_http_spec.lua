@@ -2,21 +2,14 @@
 --
 -- Power by HTTP, against a fake of the devices that jflash has presets for
 -- (tests/support/fake_web_plugs.py).
-local errors = require("jflash.errors")
 local job = require("jflash.job")
 local json_path = require("jflash.power.json_path")
 local powers = require("jflash.power")
 local scratches = require("tests.support.scratch")
+local support = require("tests.support.power")
 local web = require("tests.support.web")
 
 local PASSWORD = "open sesame"
-
-local function failure_of(action, ...)
-    local ok, failure = xpcall(action, errors.wrap, ...)
-    assert.is_false(ok)
-    assert.not_equal("bug", failure.class, failure.message)
-    return failure
-end
 
 describe("power by HTTP", function()
     local scratch, server
@@ -34,7 +27,7 @@ describe("power by HTTP", function()
     local function open(config)
         config.type = "http"
         config.host = config.host or server.host
-        return powers.open(config, { name = "bench", retry_pause_s = 0, settle_s = 0.1 })
+        return support.open(config, 0.1)
     end
 
     local function requests()
@@ -85,7 +78,7 @@ describe("power by HTTP", function()
                 local liar = open(config({ host = "http://" .. server.host .. "/stuck" }))
                 -- A slow one gets its time (Redfish), which this test has not.
                 liar.device.settle_s = nil
-                local failure = failure_of(liar.off, liar)
+                local failure = support.failure_of(liar.off, liar)
                 assert.equal("power off: it was switched off, and says that it is on (3 tries)", failure.message)
                 power:off()
             end)
@@ -94,11 +87,11 @@ describe("power by HTTP", function()
                 local wrong = row.login.bearer and { bearer = "another-token" } or { password = "wrong-password" }
                 local before = requests()
                 local power = open(config(wrong))
-                local failure = failure_of(power.state, power)
+                local failure = support.failure_of(power.state, power)
                 assert.equal("protocol", failure.code)
                 assert.is_nil(failure.message:find("wrong%-password"), failure.message)
                 assert.is_nil(failure.message:find("tries", 1, true))
-                failure = failure_of(power.on, power)
+                failure = support.failure_of(power.on, power)
                 assert.is_nil(failure.message:find("tries", 1, true), failure.message)
                 if row[1].preset ~= "tasmota-http" then
                     assert.truthy(failure.message:find("answered 401", 1, true), failure.message)
@@ -112,7 +105,7 @@ describe("power by HTTP", function()
     it("tries an error of the device's three times", function()
         local power = open({ preset = "pdudaemon", pdu = "pdu-1", host = server.url .. "/fail" })
         local before = requests()
-        local failure = failure_of(power.on, power)
+        local failure = support.failure_of(power.on, power)
         assert.equal("host", failure.class)
         assert.truthy(failure.message:find("power on: GET " .. server.url .. "/fail/power/control/on: "
             .. "the server answered 500 (Internal Server Error) (3 tries)", 1, true), failure.message)
@@ -122,24 +115,24 @@ describe("power by HTTP", function()
     it("gives up a device that does not answer", function()
         local power = open({ preset = "shelly1", host = server.url .. "/slow", timeout_s = 0.05 })
         local began = job.now()
-        local failure = failure_of(power.state, power)
+        local failure = support.failure_of(power.state, power)
         assert.equal("timeout", failure.code)
         assert.is_true(job.now() - began < 5)
     end)
 
     it("gives up a device that is not there, and one without such an outlet", function()
         local gone = open({ preset = "shelly1", host = "127.0.0.1:1" })
-        local failure = failure_of(gone.on, gone)
+        local failure = support.failure_of(gone.on, gone)
         assert.truthy(failure.message:find("Connection refused (3 tries)", 1, true), failure.message)
         local power = open({ preset = "esphome", outlet = "no such", user = "ann", password = PASSWORD })
-        failure = failure_of(power.on, power)
+        failure = support.failure_of(power.on, power)
         assert.truthy(failure.message:find("answered 404 %(Not Found%)$"), failure.message)
         assert.truthy(failure.hint:find("outlet", 1, true))
     end)
 
     it("stops asking when the run is cancelled", function()
         local power = open({ preset = "shelly1", host = server.url .. "/slow" })
-        local failure = failure_of(function()
+        local failure = support.failure_of(function()
             job.cancel(2)
             power:on()
         end)
@@ -148,17 +141,17 @@ describe("power by HTTP", function()
     end)
 
     it("sends what the configuration says, instead of the preset's or alone", function()
-        local power = powers.open({
+        local power = support.open({
             type = "http", user = "ann", password = PASSWORD,
             on = { url = server.url .. "/netio.json", method = "POST", body = '{"Outputs":[{"ID":2,"Action":1}]}' },
             off = { url = server.url .. "/netio.json", method = "POST", body = '{"Outputs":[{"ID":2,"Action":0}]}' },
             state = { url = server.url .. "/netio.json", path = "Outputs[1].State", on = { "0" }, off = { "1" } },
-        }, { name = "bench", retry_pause_s = 0, settle_s = 0 })
-        local failure = failure_of(power.on, power) -- its values are the wrong way round
+        })
+        local failure = support.failure_of(power.on, power) -- its values are the wrong way round
         assert.truthy(failure.message:find("says that it is off", 1, true))
         power = open({ preset = "homeassistant", outlet = "switch.bench", bearer = "the-token",
             state = { url = server.url .. "/nosuch" } })
-        failure = failure_of(power.off, power)
+        failure = support.failure_of(power.off, power)
         assert.truthy(failure.message:find("power state: GET .*/nosuch: the server answered 404"), failure.message)
     end)
 
@@ -166,9 +159,9 @@ describe("power by HTTP", function()
         local power = open({ preset = "shelly1", user = "ann", password = PASSWORD, outlet = 1,
             state = { url = server.url .. "/status", path = "meters[1].power" },
             read = { url = server.url .. "/status", amps = "nothing[3].there" } })
-        local failure = failure_of(power.state, power)
+        local failure = support.failure_of(power.state, power)
         assert.truthy(failure.message:find("power state: the answer says neither on nor off: '{\"meters\"", 1, true))
-        assert.equal("protocol", failure_of(power.read, power).code)
+        assert.equal("protocol", support.failure_of(power.read, power).code)
     end)
 
     it("refuses a configuration that cannot do", function()
@@ -180,11 +173,11 @@ describe("power by HTTP", function()
             { { preset = "pdudaemon", host = "h" }, "needs the key 'pdu'" },
         }) do
             case[1].type = "http"
-            local failure = failure_of(powers.open, case[1], { name = "bench" })
+            local failure = support.failure_of(powers.open, case[1], { name = "bench" })
             assert.equal("config", failure.class)
             assert(failure.message:find(case[2], 1, true), failure.message)
         end
-        local failure = failure_of(powers.open, { type = "http", preset = "netio" }, { name = "bench" })
+        local failure = support.failure_of(powers.open, { type = "http", preset = "netio" }, { name = "bench" })
         assert.truthy(failure.message:find("needs the key 'host'", 1, true))
     end)
 
@@ -194,7 +187,7 @@ describe("power by HTTP", function()
         local config = { type = "http", preset = "shelly1", host = secure.url, user = "ann", password = PASSWORD }
         local context = { name = "bench", retry_pause_s = 0 }
         local power = powers.open(config, context)
-        local failure = failure_of(power.on, power)
+        local failure = support.failure_of(power.on, power)
         assert.truthy(failure.message:find("certificate", 1, true), failure.message)
         assert.is_nil(failure.message:find("tries", 1, true))
         config.cacert = secure.cacert

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- Power by IPMI: ipmitool against OpenIPMI's simulator of a controller.
-local errors = require("jflash.errors")
 local job = require("jflash.job")
 local net = require("jflash.net")
 local powers = require("jflash.power")
 local scratches = require("tests.support.scratch")
+local support = require("tests.support.power")
 local sys = require("jflash.sys")
 
 local LAN = [[
@@ -80,8 +80,7 @@ describe("power by IPMI", function()
 
     it("fails at once with a wrong password, which no message shows", function()
         local power = open({ password = "wrong-password" })
-        local ok, failure = xpcall(power.on, errors.wrap, power)
-        assert.is_false(ok)
+        local failure = support.failure_of(power.on, power)
         assert.equal("host", failure.class)
         assert.truthy(failure.message:find("power on: ipmitool at " .. host, 1, true), failure.message)
         assert.is_nil(failure.message:find("wrong%-password"))
@@ -90,8 +89,7 @@ describe("power by IPMI", function()
 
     it("gives up a controller that does not answer", function()
         local power = open({ port = port + 1, timeout_s = 0.3 })
-        local ok, failure = xpcall(power.state, errors.wrap, power)
-        assert.is_false(ok)
+        local failure = support.failure_of(power.state, power)
         assert.truthy(failure.message:find("no answer within 0.3 s", 1, true), failure.message)
     end)
 end)

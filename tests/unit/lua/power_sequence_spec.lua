@@ -2,8 +2,7 @@
 --
 -- Several power devices as one.
 local config_check = require("jflash.config_check")
-local errors = require("jflash.errors")
-local powers = require("jflash.power")
+local support = require("tests.support.power")
 local sys = require("jflash.sys")
 
 describe("power by a sequence", function()
@@ -27,7 +26,7 @@ describe("power by a sequence", function()
     end
 
     local function open(steps)
-        return powers.open({ type = "sequence", steps = steps }, { name = "bench", retry_pause_s = 0, settle_s = 0 })
+        return support.open({ type = "sequence", steps = steps })
     end
 
     local function log()
@@ -46,8 +45,7 @@ describe("power by a sequence", function()
 
     it("switches all off behind one that fails, and tells of all that failed", function()
         local power = open({ step("main", { off = "exit 1" }), step("io", { off = "exit 2" }), step("fan") })
-        local ok, failure = xpcall(power.off, errors.wrap, power)
-        assert.is_false(ok)
+        local failure = support.failure_of(power.off, power)
         assert.equal("off fan\n", log())
         assert.truthy(failure.message:find("status 2 (3 tries); and power off:", 1, true), failure.message)
         assert.truthy(failure.message:find("status 1 (3 tries)", 1, true))
@@ -62,8 +60,7 @@ describe("power by a sequence", function()
         assert.is_nil(open({ step("a") }):read())
         -- One that stays on is found out by its own state.
         local power = open({ step("a", state("on")) })
-        local ok, failure = xpcall(power.off, errors.wrap, power)
-        assert.is_false(ok)
+        local failure = support.failure_of(power.off, power)
         assert.truthy(failure.message:find("says that it is on (3 tries)", 1, true), failure.message)
     end)
 

@@ -2,20 +2,13 @@
 --
 -- Power by relay cards behind serial ports: a pty with a fake of such a card
 -- (tests/support/fake_relay_card.py).
-local errors = require("jflash.errors")
 local job = require("jflash.job")
-local powers = require("jflash.power")
 local scratches = require("tests.support.scratch")
+local ser2net = require("tests.support.ser2net")
+local support = require("tests.support.power")
 local sys = require("jflash.sys")
 
 local CARD = arg[0]:match("^(.*)tests/busted%.lua$") .. "tests/support/fake_relay_card.py"
-
-local function failure_of(action, ...)
-    local ok, failure = xpcall(action, errors.wrap, ...)
-    assert.is_false(ok)
-    assert.not_equal("bug", failure.class, failure.message)
-    return failure
-end
 
 describe("power by a relay card", function()
     local scratch, card, tty
@@ -47,7 +40,7 @@ describe("power by a relay card", function()
 
     local function open(config)
         config.device = config.device or tty
-        return powers.open(config, { name = "bench", retry_pause_s = 0, settle_s = 0 })
+        return support.open(config)
     end
 
     local function relays(wanted)
@@ -95,13 +88,13 @@ describe("power by a relay card", function()
         local power = open({ type = "noyito-serial" })
         scratch:write("stuck", "")
         assert.equal("power on: it was switched on, and says that it is off (3 tries)",
-            failure_of(power.on, power).message)
+            support.failure_of(power.on, power).message)
     end)
 
     it("says that the card does not answer", function()
         local power = open({ type = "noyito-serial", timeout_s = 0.05 })
         scratch:write("mute", "")
-        local failure = failure_of(power.on, power)
+        local failure = support.failure_of(power.on, power)
         assert.equal("timeout", failure.code)
         assert.truthy(failure.message:find("power state: relay at " .. tty .. ": ", 1, true), failure.message)
     end)
@@ -121,20 +114,32 @@ describe("power by a relay card", function()
         relays("00")
     end)
 
+    it("finds the card's port as consoles find theirs, or goes through a server", function()
+        open({ type = "noyito-serial", device = scratch:file("tt[y]") }):on()
+        relays("10")
+        local failure = support.failure_of(function()
+            open({ type = "noyito-serial", device = "usb:no-such-card" }):on()
+        end)
+        assert.truthy(failure.message:find("no terminal fits; those behind USB: ", 1, true), failure.message)
+        local server <close> = ser2net.start("telnet(rfc2217)", tty)
+        open({ type = "serial-relay", device = "rfc2217:" .. server.address, on = "relay 2 on\\r\\n", off = "x" }):on()
+        relays("11")
+    end)
+
     it("waits for a card's answer where there is one", function()
         local power = open(words({ answer = "done", timeout_s = 0.05 }))
-        local failure = failure_of(power.off, power)
+        local failure = support.failure_of(power.off, power)
         assert.equal("timeout", failure.code)
         assert.truthy(failure.message:find("(3 tries)", 1, true))
     end)
 
     it("says that the port is not there, or in use", function()
-        local failure = failure_of(function()
+        local failure = support.failure_of(function()
             open({ type = "noyito-serial", device = tty .. "9" }):on()
         end)
         assert.truthy(failure.message:find("No such file or directory (3 tries)", 1, true), failure.message)
         local holder <close> = assert(require("jflash.console").open(tty))
-        failure = failure_of(function()
+        failure = support.failure_of(function()
             open(words()):off()
         end)
         assert.truthy(failure.message:find("taken by this very process", 1, true), failure.message)
@@ -143,7 +148,7 @@ describe("power by a relay card", function()
 
     it("refuses a configuration that cannot do", function()
         for _, case in ipairs({
-            { words({ device = "ttyUSB0" }), "is no absolute path" },
+            { words({ device = "ttyUSB0" }), "is none of /dev/NAME, usb:SERIAL" },
             { words({ on = "\xa0" }), "bytes from 0x80 on are written as '\\xA0'" },
             { words({ on = "\\xa" }), "escapes are" },
             { words({ on = "\\q" }), "escapes are" },
@@ -151,7 +156,7 @@ describe("power by a relay card", function()
             { { type = "serial-relay", on = "a", off = "b", query = "c" }, "belong together" },
             { { type = "noyito-serial", channel = 3 }, "the card has 2 channels" },
         }) do
-            local failure = failure_of(open, case[1])
+            local failure = support.failure_of(open, case[1])
             assert.equal("config", failure.class)
             assert(failure.message:find(case[2], 1, true), failure.message)
         end

@@ -4,6 +4,7 @@
 -- a fake plug that listens there.
 local errors = require("jflash.errors")
 local job = require("jflash.job")
+local mqtt = require("jflash.mqtt")
 local net = require("jflash.net")
 local powers = require("jflash.power")
 local scratches = require("tests.support.scratch")
@@ -38,6 +39,37 @@ local function failure_of(action, ...)
     assert.is_false(ok)
     assert.not_equal("bug", failure.class, failure.message)
     return failure
+end
+
+-- A server that takes connections and says nothing, or `words` to each and hangs up.
+local function listen(host, words)
+    local script = ([[
+import socket, sys
+s = socket.create_server((%q, 0))
+print(s.getsockname()[1], flush=True)
+held = []
+while True:
+    c = s.accept()[0]
+    if %s:
+        c.recv(1000)
+        c.sendall(b%s)
+        c.close()
+    else:
+        held.append(c)
+]]):format(host, words and "True" or "False", words and "'" .. words .. "'" or "''")
+    local out = os.tmpname()
+    local process = assert(sys.spawn({ "python3", "-c", script }, { stdout = out }))
+    local server = setmetatable({}, { __close = function()
+        process:close()
+        os.remove(out)
+    end })
+    local deadline = job.now() + 20
+    while not server.port do
+        assert(job.now() < deadline, "the server does not start")
+        job.sleep(0.01)
+        server.port = math.tointeger(tonumber(sys.read_file(out):match("^(%d+)\n")))
+    end
+    return server
 end
 
 describe("power by Tasmota", function()
@@ -135,6 +167,88 @@ describe("power by Tasmota", function()
         scratch:sh("rm mute")
         assert.equal("timeout", failure.code)
         assert.truthy(failure.message:find("the plug did not answer on stat/plug/POWER within 1 s", 1, true))
+    end)
+
+    it("does not take for an answer what the broker had kept", function()
+        local function keep(word)
+            scratch:sh(("mosquitto_pub -h %s -p %d -u ann -P 'open sesame' -r -t stat/plug/POWER %s"):format(host, port,
+                word))
+        end
+        keep("-m ON")
+        scratch:write("mute", "")
+        local power = open({ timeout_s = 0.3 })
+        local failure = failure_of(power.on, power)
+        scratch:sh("rm mute")
+        assert.equal("timeout", failure.code)
+        power = open()
+        assert.equal("off", power:state())
+        keep("-n")
+    end)
+
+    it("gives up a server that takes the connection and says nothing, and at once when cancelled", function()
+        local silent <close> = listen(host)
+        local power = open({ port = silent.port, timeout_s = 0.2 })
+        local failure = failure_of(power.state, power)
+        assert.equal("timeout", failure.code)
+        assert.truthy(failure.message:find(("MQTT broker %s:%d: "):format(host, silent.port), 1, true), failure.message)
+        local power_tls = open({ port = silent.port, tls = true, timeout_s = 0.2 })
+        assert.equal("timeout", failure_of(power_tls.state, power_tls).code)
+        power = open({ port = silent.port, timeout_s = 60 })
+        local begun = job.now()
+        failure = failure_of(function()
+            job.cancel(2)
+            power:state()
+        end)
+        job.reset()
+        assert.equal("cancelled", failure.class)
+        assert.is_true(job.now() - begun < 10)
+    end)
+
+    it("says that a server is no broker", function()
+        local web <close> = listen(host, "HTTP/1.1 400 Bad Request\\r\\n\\r\\n")
+        local power = open({ port = web.port })
+        local failure = failure_of(power.state, power)
+        assert.truthy(failure.message:find("this is no MQTT broker", 1, true), failure.message)
+        power = open({ port = port, tls = true, cacert = scratch:file("ca.pem") })
+        failure = failure_of(power.state, power)
+        assert.truthy(failure.hint:find("look at the keys tls", 1, true), failure.message)
+        power = open({ port = port + 1, tls = true, cacert = scratch:file("nowhere.pem") })
+        failure = failure_of(power.state, power)
+        assert.truthy(failure.message:find("nowhere.pem", 1, true), failure.message)
+    end)
+
+    it("tells when the broker goes away before the plug has answered", function()
+        local server <close> = listen(host, "\\x20\\x02\\0\\0") -- a CONNACK, and the end
+        local power = open({ port = server.port })
+        local failure = failure_of(power.state, power)
+        assert.truthy(failure.message:find("the broker closed the connection", 1, true), failure.message)
+    end)
+
+    it("has what MQTT itself has, for drivers of one's own", function()
+        local settings = { username = "ann", password = "open sesame" }
+        local client <close> = assert(mqtt.connect(host, port, settings))
+        local other <close> = assert(mqtt.connect(host, port, settings))
+        assert(client:subscribe("bench/#"))
+        assert(other:publish("bench/a", "one\0two", { retain = true }))
+        assert(other:publish("bench/b", ""))
+        assert.same({ topic = "bench/a", payload = "one\0two", retained = false }, client:receive())
+        assert.same({ topic = "bench/b", payload = "", retained = false }, client:receive())
+        assert(other:subscribe("bench/a"))
+        assert.same({ topic = "bench/a", payload = "one\0two", retained = true }, other:receive())
+        assert(other:publish("bench/a", "", { retain = true }))
+        local message, said, code = client:receive({ timeout_s = 0 })
+        assert(message or code == "timeout", said)
+        other:close()
+        assert.has_error(function() other:receive() end, "the MQTT client is closed")
+    end)
+
+    it("says what to install where libmosquitto is missing", function()
+        scratch:sh("mkdir -p without && echo 'no library' >without/libmosquitto.so.1")
+        scratch:write("connect.lua", 'print(require("jflash.mqtt").connect("127.0.0.1", 1883))')
+        local result = assert(sys.run({ sys.process_exe(sys.pid()), "run", scratch:file("connect.lua") },
+            { env = { LD_LIBRARY_PATH = scratch:file("without") } }))
+        assert.equal("nil\ttalking to an MQTT broker needs libmosquitto.so.1, which is not installed: "
+            .. "apt install libmosquitto1\tunsupported\n", result.stdout)
     end)
 
     it("does not believe a plug that only says so", function()

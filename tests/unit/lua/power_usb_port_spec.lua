@@ -2,8 +2,7 @@
 --
 -- Power by a USB hub's port: with a fake of sysfs, and a stand-in for uhubctl, since
 -- no machine of a test has such a hub.
-local errors = require("jflash.errors")
-local powers = require("jflash.power")
+local support = require("tests.support.power")
 local sys = require("jflash.sys")
 
 local STAND_IN = [[#!/bin/sh
@@ -36,14 +35,7 @@ describe("power by a USB hub's port", function()
 
     local function open(config)
         config.type, config.sysfs = "usb-port", dir
-        return powers.open(config, { name = "bench", retry_pause_s = 0, settle_s = 0 })
-    end
-
-    local function failure_of(action, ...)
-        local ok, failure = xpcall(action, errors.wrap, ...)
-        assert.is_false(ok)
-        assert.not_equal("bug", failure.class, failure.message)
-        return failure
+        return support.open(config)
     end
 
     local function port(interface, name)
@@ -71,13 +63,13 @@ describe("power by a USB hub's port", function()
 
     it("says when the hub, or its kernel's attribute, is not there", function()
         local power = open({ hub = "1-1.4", port = 3, method = "sysfs" })
-        local failure = failure_of(power.off, power)
+        local failure = support.failure_of(power.off, power)
         assert.truthy(failure.message:find("there is no USB hub 1-1.4", 1, true), failure.message)
         port("1-1.4:1.0", "1-1.4-port2")
-        failure = failure_of(power.off, power)
+        failure = support.failure_of(power.off, power)
         assert.truthy(failure.message:find("the kernel cannot switch this port", 1, true), failure.message)
         assert.truthy(failure.hint:find("uhubctl", 1, true))
-        assert.equal("config", failure_of(open, { hub = "../1", port = 1 }).class)
+        assert.equal("config", support.failure_of(open, { hub = "../1", port = 1 }).class)
     end)
 
     it("asks uhubctl where the kernel has no attribute", function()
