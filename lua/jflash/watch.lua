@@ -5,7 +5,7 @@
 
 local errors = require("jflash.errors")
 local job = require("jflash.job")
-local locks = require("jflash.lock")
+local locks = require("jflash.board_lock")
 local log = require("jflash.log")
 local powers = require("jflash.power")
 local reader = require("jflash.report.reader")
@@ -29,15 +29,15 @@ local function sleep(seconds)
     errors.check("host", job.sleep(seconds))
 end
 
-local function await_holder(board, name, wait_s)
+local function await_holder(board, find, wait_s)
     local deadline = job.now() + wait_s
-    local holder = locks.holder(name)
+    local holder = find()
     if not holder and wait_s > 0 then
         log.info("no run uses board %s: waiting up to %g s for one", board.name, wait_s)
     end
     while not holder and job.now() < deadline do
         sleep(POLL_S)
-        holder = locks.holder(name)
+        holder = find()
     end
     return holder or errors.raise({
         class = "host",
@@ -89,7 +89,7 @@ end
 
 -- Shows what comes until the holder of the lock is another, or none. A holder begins
 -- its transcript when it likes, and another one later.
-local function follow(name, holder)
+local function follow(find, holder)
     local transcript <close> = setmetatable({}, { __close = function(own)
         if own.file then
             own.file:close()
@@ -110,7 +110,7 @@ local function follow(name, holder)
         end
         sleep(POLL_S)
         if job.now() - looked >= LOCK_S then
-            now, looked = locks.holder(name), job.now()
+            now, looked = find(), job.now()
         end
     end
     if transcript.file then
@@ -144,13 +144,16 @@ end
 ---@param board table          see jflash.config
 ---@param wait_s number|nil  how long to wait for a run when there is none
 function M.run(board, wait_s)
-    local name = locks.board_name(board, powers.open(board.power, { name = board.name, warn = log.warn }))
-    local holder = await_holder(board, name, wait_s or 0)
+    local power = powers.open(board.power, { name = board.name, warn = log.warn })
+    local function find()
+        return locks.holder(board, power)
+    end
+    local holder = await_holder(board, find, wait_s or 0)
     log.info("watching board %s: %s", board.name, holder.text)
     if not holder.folder then
         log.info("that process keeps no transcript yet")
     end
-    local folder = follow(name, holder)
+    local folder = follow(find, holder)
     log.raw("\n")
     tell_end(folder, holder.pid)
 end
