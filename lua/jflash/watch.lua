@@ -48,8 +48,8 @@ local function await_holder(board, find, wait_s)
 end
 
 -- nil while the run has not opened its console yet.
-local function open_transcript(folder)
-    local path = folder .. "/" .. runs.CONSOLE
+local function open_transcript(board, holder)
+    local path = holder.folder .. "/" .. runs.CONSOLE
     local info, _, _, errno = sys.stat(path)
     if not info and errno == "ENOENT" then
         return nil
@@ -59,8 +59,9 @@ local function open_transcript(folder)
         return value
     end
     local failure = errors.wrap(value)
-    failure.hint = failure.class == "host" and "only who may read the run's folder can watch it: its user, or root"
-        or failure.hint
+    failure.hint = failure.class == "host"
+        and ("only the run's user and root can read its folder: sudo -u %s jflash console --watch --board %s"):format(
+            holder.text:match("user (%S+),") or "USER", board.name) or failure.hint
     return error(failure, 0)
 end
 
@@ -89,7 +90,7 @@ end
 
 -- Shows what comes until the holder of the lock is another, or none. A holder begins
 -- its transcript when it likes, and another one later.
-local function follow(find, holder)
+local function follow(board, find, holder)
     local transcript <close> = setmetatable({}, { __close = function(own)
         if own.file then
             own.file:close()
@@ -98,7 +99,7 @@ local function follow(find, holder)
     local folder, looked = nil, job.now()
     local now = holder
     while now and now.pid == holder.pid do
-        local opened = now.folder and now.folder ~= folder and open_transcript(now.folder)
+        local opened = now.folder and now.folder ~= folder and open_transcript(board, now)
         if opened then
             if transcript.file then
                 transcript.file:close()
@@ -153,7 +154,7 @@ function M.run(board, wait_s)
     if not holder.folder then
         log.info("that process keeps no transcript yet")
     end
-    local folder = follow(find, holder)
+    local folder = follow(board, find, holder)
     log.raw("\n")
     tell_end(folder, holder.pid)
 end
