@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the tests: tests/run.sh [unit|peers|e2e]. Without a name it runs everything,
+# Runs the tests: tests/run.sh [unit|peers|e2e|guest]. Without a name it runs everything,
 # the sanitizer builds included. Ends with "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
@@ -137,6 +137,21 @@ peers() {
     specs asan 900 tests/peers
 }
 
+# Specs that need drivers of the kernel, in a machine with such hardware.
+guest() {
+    ./dev build asan || exit 1
+    local log=$logs/guest status=0
+    echo "==> busted, asan, in the hardware guest: tests/guest"
+    JFLASH_PROGRAM=$PWD/build/asan/jflash $LIMIT 400 tests/guest/run.sh >"$log" 2>&1 </dev/null ||
+        status=$?
+    echo "$status" >"$log.status"
+    if [ "$status" -eq 77 ]; then
+        tail -n 1 "$log"
+    else
+        judge_specs "hardware guest" "$log"
+    fi
+}
+
 e2e() {
     ./dev build release || exit 1
     ./dev build asan || exit 1
@@ -154,11 +169,13 @@ unit) unit ;;
 threads) threads ;;
 peers) peers ;;
 e2e) e2e ;;
+guest) guest ;;
 all)
     unit
     threads
     peers
     e2e
+    guest
     ;;
 *)
     echo "tests/run.sh: no tests named '$1'" >&2

@@ -63,7 +63,7 @@ enum jf_code jf_termios_set_flow(struct termios *settings, const struct jf_line 
         return jf_fail(err, JF_UNSUPPORTED,
                        "the system has flow control by RTS and CTS together only");
     settings->c_cflag &= ~(tcflag_t)CRTSCTS;
-    settings->c_iflag &= ~(tcflag_t)(IXON | IXOFF | IXANY);
+    settings->c_iflag &= ~(tcflag_t)(IXON | IXOFF | IXANY | CRTSCTS);
     settings->c_cflag |= line->cts ? CRTSCTS : 0;
     settings->c_iflag |= line->xon_xoff & JF_XON_XOFF_IN ? IXOFF : 0;
     settings->c_iflag |= line->xon_xoff & JF_XON_XOFF_OUT ? IXON : 0;

@@ -166,8 +166,9 @@ static enum jf_code apply_to_port(struct sp_port *port, const struct jf_line *li
 
 // What libserialport leaves open: a read without data must say EAGAIN, since 0
 // means a hang-up here, and the descriptor must not reach child processes. And flow
-// control: libserialport 0.1.1 looks for CRTSCTS among the input's flags, so that RTS and
-// CTS would do nothing.
+// control: libserialport 0.1.1 puts CRTSCTS among the flags of the input, where it does
+// nothing, and with XON and XOFF it sets IXANY, by which the next character of the board's
+// would end the pause that its XOFF asked for.
 static enum jf_code finish_settings(struct tty *tty, const struct jf_line *line,
                                     struct jf_error *err) {
     struct termios settings;

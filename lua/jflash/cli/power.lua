@@ -52,7 +52,7 @@ function actions.off(power)
 end
 
 function actions.cycle(power, values, board)
-    power:cycle(values.off_time or board.timeouts.power_off_wait_s, function() end)
+    power:cycle(values.off_time or power.off_time_s or board.timeouts.power_off_wait_s, function() end)
 end
 
 function actions.state(power)

@@ -167,7 +167,8 @@ function Dut:power_cycle()
     end
     -- A board that is known to be off needs no time to lose its charge.
     local was_off = self.power:state() == "off"
-    self.power:cycle(was_off and 0 or self.board.timeouts.power_off_wait_s, function()
+    local off_s = self.power.off_time_s or self.board.timeouts.power_off_wait_s
+    self.power:cycle(was_off and 0 or off_s, function()
         if self.power.console_moves then
             self:open_console()
         end

@@ -193,7 +193,7 @@ function M.new(config, context)
     local self = setmetatable({
         config = config,
         console = shared and console or nil,
-        pulse_s = config.pulse_s,
+        off_time_s = config.pulse_s,
         describe = ("%s of %s of board %s"):format(config.line == "both" and "DTR and RTS" or config.line:upper(),
             shared and "the console" or config.device, context.name),
         identity = ("serial-lines %s %s"):format(config.device or "console", config.line),
