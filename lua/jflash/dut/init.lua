@@ -5,12 +5,12 @@
 -- `dut.log`. It is made from a board's configuration, holds the board's lock, and
 -- owns what must be put back: closing it switches off what the run switched on.
 
+local board_lock = require("jflash.board_lock")
 local boot_files = require("jflash.boot_files")
 local consoles = require("jflash.dut.console")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local learned = require("jflash.dut.learned")
-local lock = require("jflash.lock")
 local log = require("jflash.log")
 local powers = require("jflash.power")
 local reports = require("jflash.report")
@@ -109,11 +109,7 @@ function M.new(board, options, report)
     self.power.before_on = function() take_power(self) end
     self.power.after_off = function() release_power(self) end
     if not options.dry_run then
-        self.lock = self.scope:own(lock.take(lock.board_name(board, self.power), {
-            wait_s = options.wait_s,
-            what = "board " .. board.name,
-            hint = ("look at it (jflash console --watch --board %s)"):format(board.name),
-        }))
+        self.lock = self.scope:own(board_lock.take(board, self.power, options.wait_s))
     end
     self.scope:own(self.power, "let go of the power device")
     self.console:set_debug(options.console_debug or false)
