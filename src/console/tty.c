@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libserialport.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,18 +325,21 @@ static enum jf_code open_tty(const char *path, const struct jf_line *line,
     return code;
 }
 
+enum jf_code jf_tty_find(const char *path, char ret_node[PATH_MAX], struct jf_error *err) {
+    char *found = NULL;
+    if (!jf_device_is_name(path))
+        return jf_fail(err, JF_UNSUPPORTED, "%s: no name of a terminal", path);
+    enum jf_code code = jf_device_find(path, NULL, &found, err);
+    if (code == JF_OK && !realpath(found, ret_node))
+        code = jf_fail_errno(err, errno, "open");
+    free(found);
+    return code;
+}
+
 enum jf_code jf_tty_open(const char *path, const struct jf_line *line,
                          struct jf_stream **ret_stream, struct jf_error *err) {
     // libserialport knows /dev/ttyUSB0, not its names under /dev/serial/by-id.
-    char *found = NULL;
-    enum jf_code code = jf_device_find(path, NULL, &found, err);
-    if (code != JF_OK)
-        return code;
-    char *real = realpath(found, NULL);
-    free(found);
-    if (!real)
-        return jf_fail_errno(err, errno, "open");
-    code = open_tty(real, line, ret_stream, err);
-    free(real);
-    return code;
+    char node[PATH_MAX];
+    enum jf_code code = jf_tty_find(path, node, err);
+    return code == JF_OK ? open_tty(node, line, ret_stream, err) : code;
 }

@@ -7,6 +7,7 @@ local access = require("jflash.access")
 local errors = require("jflash.errors")
 local gpio = require("jflash.gpio")
 local schema = require("jflash.schema")
+local sys = require("jflash.sys")
 
 local M = {}
 
@@ -69,16 +70,23 @@ function Gpio:state()
     return active and "on" or "off"
 end
 
+-- The controller's node, which has several names; nil for a label.
+local function node_of(chip)
+    local path = chip:find("^/") and chip or chip:find("^%d+$") and "/dev/gpiochip" .. chip
+        or chip:find("^gpiochip%d+$") and "/dev/" .. chip
+    return path and (sys.realpath(path) or path)
+end
+
 ---@param config table
 ---@param context {name: string}
 ---@return jflash.power.Gpio
 function M.new(config, context)
+    local node = node_of(config.chip)
     return setmetatable({
         config = config,
-        node = config.chip:find("^/") and config.chip
-            or config.chip:find("^gpiochip%d+$") and "/dev/" .. config.chip or "/dev/gpiochip*",
+        node = node or "/dev/gpiochip*",
         describe = ("line %s of %s of board %s"):format(config.line, config.chip, context.name),
-        identity = ("gpio %s %s"):format(config.chip:gsub("^/dev/", ""), config.line),
+        identity = ("gpio %s %s"):format(node or config.chip, config.line),
     }, Gpio)
 end
 

@@ -196,7 +196,7 @@ function M.new(config, context)
         off_time_s = config.pulse_s,
         describe = ("%s of %s of board %s"):format(config.line == "both" and "DTR and RTS" or config.line:upper(),
             shared and "the console" or config.device, context.name),
-        identity = ("serial-lines %s %s"):format(shared and "console" or config.device, config.line),
+        identity = ("serial-lines %s %s"):format(config.device or "console", config.line),
     }, SerialLines)
     if self.console then
         -- Opening raises the line; a board whose console is open is on.

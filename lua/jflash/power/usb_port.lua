@@ -85,6 +85,9 @@ function sysfs.state(self)
     return text:match("^1") and "off" or "on"
 end
 
+-- Lets uhubctl have hubs; of dist/70-jflash.rules.
+local HUB_RULE = 'SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{bDeviceClass}=="09", GROUP="plugdev", MODE="0664"'
+
 local uhubctl = {}
 
 local function run(self, what, words)
@@ -95,9 +98,9 @@ local function run(self, what, words)
     if not result then
         fail(what, code, "uhubctl: " .. message, code ~= "timeout" and "apt install uhubctl" or nil)
     elseif result.status ~= 0 then
-        local said = (result.stdout .. result.stderr):gsub("%s+$", "")
-        fail(what, "failed", "uhubctl: " .. said:match("[^\n]*$"), said:find("ermission") and
-            "it needs the hub's device: the udev rule of docs/host-setup.md, or root"
+        local said = result.stderr .. result.stdout
+        local denied = said:match("[^\n]*ermission[^\n]*")
+        fail(what, "failed", "uhubctl: " .. (denied or said:match("[^\n]*")), denied and access.add_rule(HUB_RULE)
             or "uhubctl alone lists the hubs that can switch their ports")
     end
     return result.stdout

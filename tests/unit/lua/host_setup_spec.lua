@@ -47,6 +47,11 @@ describe("the host's setup", function()
         end
     end)
 
+    it("has the rule for hubs that usb-port's error suggests", function()
+        local rule = source("lua/jflash/power/usb_port.lua"):match("HUB_RULE = '([^']*)'")
+        assert(RULES:find("\n" .. rule .. "\n", 1, true), rule)
+    end)
+
     it("has the capability that TFTP's error suggests", function()
         local capability = source("lua/jflash/dut/servers.lua"):match('CAPABILITY = "(%g+)"')
         assert(TEXT:find("    sudo setcap " .. capability .. " ", 1, true), capability)
