@@ -21,6 +21,8 @@
     X(disconnect)                                                                                  \
     X(subscribe)                                                                                   \
     X(publish)                                                                                     \
+    X(sub_topic_check)                                                                             \
+    X(pub_topic_check)                                                                             \
     X(socket)                                                                                      \
     X(want_write)                                                                                  \
     X(loop_read)                                                                                   \
