@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/resolve.h"
 #include "power/mqtt_internal.h"
+#include "sys/resolve.h"
 
 #define KEEPALIVE_S 60
 #define QOS_AT_LEAST_ONCE 1
