@@ -98,14 +98,14 @@ static enum jf_code await_connack(struct jf_mqtt *mqtt, jf_deadline deadline,
     return code;
 }
 
-enum jf_code jf_mqtt_connect(const struct jf_mqtt_options *options, jf_deadline deadline,
-                             const struct jf_cancel *cancel, struct jf_mqtt **ret_mqtt,
-                             struct jf_error *err) {
+enum jf_code jf_mqtt_connect(const struct jf_mqtt_options *options, struct jf_shared *shared,
+                             jf_deadline deadline, const struct jf_cancel *cancel,
+                             struct jf_mqtt **ret_mqtt, struct jf_error *err) {
     struct jf_mqtt *mqtt = calloc(1, sizeof *mqtt);
     if (!mqtt)
         return jf_fail(err, JF_LIMIT, "not enough memory");
     mqtt->connack = mqtt->confirmed = JF_MQTT_NOTHING;
-    enum jf_code code = jf_mqtt_load(&mqtt->lib, err);
+    enum jf_code code = jf_mqtt_load(&mqtt->lib, shared, err);
     if (code == JF_OK)
         code = set_up(mqtt, options, err);
     if (code == JF_OK)
