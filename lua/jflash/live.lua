@@ -14,6 +14,11 @@ local M = {}
 -- A new size is told once nothing went over the line for so long: what is typed
 -- between a prompt and its answer would be mixed with it.
 local QUIET_S = 0.3
+-- Between two tries to open a console that hung up. The pause doubles while it hangs up
+-- again at once.
+local FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5
+-- No key is looked at during a try.
+local OPEN_S = 3
 
 ---@class jflash.Live
 ---@field dut jflash.Dut
@@ -184,6 +189,49 @@ local function is_off(self)
     return self.dut.power.console_moves and self.dut.power:state() == "off"
 end
 
+-- A key while there is no console; true when the person wants to leave. Others than
+-- the escape key are for a board that cannot get them.
+local function take_key(self, timeout_s)
+    local key, message, code = self.live:key({ timeout_s = timeout_s })
+    if not key and code ~= "timeout" and code ~= "closed" then
+        errors.check("host", nil, message, code)
+    end
+    return code == "closed" or (key == self.dut.console:escape_byte() and menu(self))
+end
+
+-- Tries to open the console again; tells why it cannot when that is new.
+local function try_reopen(self, failure)
+    local is_back, message = self.dut.console:try_reopen(OPEN_S)
+    if is_back or message ~= failure then
+        self.live:rest()
+        say("%s", is_back and "the console is open again" or message)
+    end
+    return message
+end
+
+-- The console hung up: tries to open it again for as long as it takes. True when the
+-- person leaves.
+local function await_return(self)
+    local console = self.dut.console
+    self.pause_s = console:is_flapping() and math.min(2 * self.pause_s, LONGEST_PAUSE_S) or FIRST_PAUSE_S
+    self.live:rest()
+    log.raw("\n")
+    say("the console hung up; waiting for it to come back, %s q leaves", self.key)
+    console:lose()
+    local failure
+    local due = job.now() + self.pause_s
+    while not console.raw do
+        if take_key(self, math.max(due - job.now(), 0)) then
+            return true
+        end
+        if not console.raw and job.now() >= due then
+            failure = try_reopen(self, failure)
+            due = job.now() + self.pause_s
+        end
+    end
+    return false
+end
+
 local function converse(self)
     while true do
         local timeout_s = self.size_is_due and QUIET_S or nil
@@ -196,13 +244,18 @@ local function converse(self)
             if menu(self) then
                 return "quit"
             end
+        elseif why == "closed" and self.waits then
+            if await_return(self) then
+                return "quit"
+            end
         else
             return why
         end
     end
 end
 
---- Makes a live terminal of the board's console, which is open.
+--- Makes a live terminal of the board's console, which is open. When that hangs up and
+--- may come back (console.reconnect_s), a person at a terminal waits for it.
 ---@param dut jflash.Dut
 ---@param options {tell_size: nil|fun(columns: integer, rows: integer): boolean, greet: string|nil}|nil
 ---  tell_size tells the board's shell the terminal's size, and says whether it could;
@@ -212,6 +265,7 @@ function M.run(dut, options)
     options = options or {}
     local key = dut.console.config.escape_key:gsub("^%^", "Ctrl-")
     local self = setmetatable({ dut = dut, tell_size = options.tell_size, key = key }, Live)
+    self.waits = sys.isatty(0) and dut.console:may_come_back()
     local was_shown = dut.console.debug
     dut.console:set_debug(false)
     dut.console.on_open = function() connect(self) end

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 
 #include "base/wait.h"
-#include "net/resolve.h"
 #include "power/mqtt_lib.h"
+#include "sys/resolve.h"
 
 #define KEEPALIVE_S 60
 // How often the library looks after its keep-alive while we wait.

@@ -2,6 +2,7 @@
 --
 -- `jflash console` and `jflash power` as a person uses them: on a terminal of their
 -- own, which this test plays, against the scripted board.
+local ser2net = require("tests.support.ser2net")
 local support = require("tests.e2e.support")
 local sys = require("jflash.sys")
 local terminals = require("tests.support.terminal")
@@ -141,7 +142,100 @@ describe("jflash console", function()
         second:see("Hit any key")
         bench.board:set_fault({ kind = "hang_up", at = "now" })
         second:see("the console hung up")
-        second:ends_with(0)
+        second:ends_with(5)
+    end)
+end)
+
+describe("jflash console on a console that hangs up", function()
+    local BACK = { console = { reconnect_s = 1 } }
+
+    local function at_prompt(bench)
+        local terminal = console(bench)
+        bench.board:switch("on")
+        terminal:see("Hit any key")
+        terminal:type(" ")
+        terminal:see("=> ")
+        return terminal
+    end
+
+    local function echo(terminal, word)
+        terminal:type("echo " .. word .. "-$bootcmd\r")
+        terminal:see("re:(?m)^" .. word .. "-run")
+    end
+
+    local function leave(bench, terminal)
+        terminal:type(ESCAPE .. "q")
+        terminal:ends_with(0)
+        bench.board:switch("off")
+        bench:assert_nothing_left()
+    end
+
+    it("waits for the device to come back, and goes on with it", function()
+        local bench <close> = support.bench(nil, BACK)
+        local terminal <close> = at_prompt(bench)
+        bench.board:set_fault({ kind = "hang_up", at = "now", times = 1, back_after_s = 0.5 })
+        terminal:see("waiting for it to come back, Ctrl-] q leaves]")
+        terminal:type("lost\3")
+        terminal:see("No such file or directory]")
+        terminal:see("the console is open again]")
+        echo(terminal, "first")
+        bench.board:set_fault({ kind = "hang_up", at = "now", times = 1, back_after_s = 0.1 })
+        terminal:see("the console is open again]")
+        echo(terminal, "second")
+        assert.falsy(table.concat(bench.board:texts("uboot"), "\n"):find("lost", 1, true))
+        leave(bench, terminal)
+    end)
+
+    it("can be left meanwhile, and by a signal", function()
+        local bench <close> = support.bench(nil, BACK)
+        local terminal <close> = at_prompt(bench)
+        bench.board:set_fault({ kind = "hang_up", at = "now" })
+        terminal:see("No such file or directory]")
+        terminal:type(ESCAPE .. "b") -- its action fails
+        terminal:see("the console is not open]")
+        leave(bench, terminal)
+    end)
+
+    it("ends by a signal while it waits", function()
+        local bench <close> = support.bench(nil, BACK)
+        local terminal <close> = at_prompt(bench)
+        bench.board:set_fault({ kind = "hang_up", at = "now" })
+        terminal:see("No such file or directory]")
+        assert(sys.kill(terminal:pid(), "TERM"))
+        terminal:ends_with(143)
+        bench.board:switch("off")
+        bench:assert_nothing_left()
+    end)
+
+    for _, accepter in ipairs({ "telnet(rfc2217)", "raw" }) do
+        it("waits for a server that is started again: " .. accepter, function()
+            local bench <close> = support.bench(nil, BACK)
+            local server <close> = ser2net.start(accepter, bench.board.console)
+            bench.config.console.device = (accepter == "raw" and "tcp:" or "rfc2217:") .. server.address
+            local terminal <close> = at_prompt(bench)
+            server:kill()
+            terminal:see("Connection refused]")
+            server:run()
+            terminal:see("the console is open again]")
+            echo(terminal, "back")
+            terminal:type(ESCAPE .. "q")
+            terminal:ends_with(0)
+            bench.board:switch("off")
+        end)
+    end
+
+    it("fails where nobody sits at a terminal", function()
+        local bench <close> = support.bench(nil, BACK)
+        local fifo = bench:path("fifo")
+        support.shell("mkfifo " .. fifo)
+        local keeper <close> = assert(io.open(fifo, "r+"))
+        local run = bench:start({ "console", "--board", "sim" }, { stdin = fifo })
+        run:wait_said("opens the menu")
+        bench.board:set_fault({ kind = "hang_up", at = "now" })
+        local result = run:wait(20)
+        assert.equal(5, result.status, result.stderr)
+        assert.truthy(result.stderr:find("the console hung up", 1, true), result.stderr)
+        assert(keeper)
     end)
 end)
 

@@ -47,8 +47,8 @@ describe("a USB serial adapter", function()
 
     it("is found by its serial number, by where it is plugged in, and by its device", function()
         local board <close> = guest.peer("usb")
-        for _, name in ipairs({ "usb:JF0001", "usb:JF0001:0", "usb-path:1-1.2", "usb-path:1-1.2:1.0", "usb-id:0403:6001",
-            "/dev/ttyUSB0", "/dev/ttyUSB*" }) do
+        for _, name in ipairs({ "usb:JF0001", "usb:JF0001:0", "usb-path:1-1.2", "usb-path:1-1.2:1.0",
+            "usb-id:0403:6001", "usb-id:0403:6001:0", "/dev/ttyUSB0", "/dev/ttyUSB*" }) do
             local con <close> = assert(console.open(name))
             assert(con:send("from " .. name .. "\r"))
             assert(board:expect("from " .. name, { timeout_s = 10 }))

@@ -10,7 +10,8 @@ local M = {}
 
 local EPILOG = [[
 Ctrl-] (console.escape_key) opens a menu: power, break, log, Lua prompt, quit.
-The board stays as it is.
+The board stays as it is. A console that hangs up is opened again when it is
+back.
 
 --watch shows what the board says to a run that is using it, types nothing and
 ends with that run; Ctrl-C leaves earlier. With --wait it waits for a run.
@@ -31,7 +32,6 @@ end
 
 local endings = {
     quit = "left the console; the board stays as it is",
-    closed = "the console hung up",
     eof = "standard input ended",
 }
 
@@ -66,6 +66,9 @@ function M.run(values)
     dut:open_console()
     local why = dut:attach()
     log.raw("\n")
+    if why == "closed" then
+        dut.console:fail({ code = "closed", message = dut.console.name .. ": the console hung up" })
+    end
     log.info("%s", endings[why])
     return 0
 end

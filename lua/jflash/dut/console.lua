@@ -84,7 +84,7 @@ local function unless_left(signal)
 end
 
 -- nil, message, code, errno when it cannot be opened.
-local function connect(self)
+local function connect(self, timeout_s)
     local held = self.held or {}
     return consoles.open(self.where, {
         name = self.name,
@@ -99,7 +99,7 @@ local function connect(self)
         dtr = held.dtr or unless_left(self.config.dtr),
         rts = held.rts or unless_left(self.config.rts),
         hupcl = not self.config.disable_hupcl and not self.held,
-        timeout_s = 10,
+        timeout_s = timeout_s or 10,
     })
 end
 
@@ -117,35 +117,63 @@ function Console:open(where)
     self:close()
     self.where = where or self.config.device
     self.earlier = nil
-    take(self, port_hint.check(nil, connect(self)))
+    take(self, port_hint.check(self.where, connect(self)))
 end
 
--- Opens a console that hung up during a run again: an adapter that was pulled out, a
--- server that was restarted. False when it stays away. What the board said meanwhile
--- is lost, and whoever waits for more must be able to tell.
+--- Whether a console that hung up is to be opened again: an adapter that was pulled out,
+--- a server that was restarted.
+---@return boolean
+function Console:may_come_back()
+    return (self.config.reconnect_s or 0) > 0 and self.config.device ~= "power"
+end
+
+--- Lets go of a console that hung up.
+function Console:lose()
+    self.earlier = self:last_lines()
+    self:close()
+end
+
+--- Tries once to open it again behind Console:lose. What the board said meanwhile is
+--- lost, and whoever waits for more must be able to tell.
+---@param timeout_s number|nil
+---@return boolean is_back
+---@return string|nil message  why not
+function Console:try_reopen(timeout_s)
+    local raw, message, code = connect(self, timeout_s)
+    if raw then
+        take(self, raw)
+        self.back_at = job.now()
+        self.reopened = self.reopened + 1
+        return true
+    elseif code == "cancelled" then
+        errors.check("host", raw, message, code)
+    end
+    return false, message
+end
+
+--- Whether it had not come back for long when it hung up.
+---@return boolean
+function Console:is_flapping()
+    return self.back_at ~= nil and job.now() - self.back_at <= BACK_S
+end
+
+-- As try_reopen, for as long as the board's configuration allows.
 local function reconnect(self, why)
-    local limit_s = self.config.reconnect_s or 0
-    if limit_s == 0 or self.config.device == "power" then
+    if not self:may_come_back() then
         return false
     end
-    local now = job.now()
-    if not self.back_at or now - self.back_at > BACK_S then
+    local now, limit_s = job.now(), self.config.reconnect_s
+    if not self:is_flapping() then
         self.reconnect_deadline = now + limit_s
     end
     log.warn("%s; trying for %g s to open it again", why, limit_s)
-    self.earlier = self:last_lines()
-    self:close()
+    self:lose()
     while true do
         errors.check("host", job.sleep(RECONNECT_PAUSE_S))
-        local raw, message, code = connect(self)
-        if raw then
-            take(self, raw)
-            self.back_at = job.now()
-            self.reopened = self.reopened + 1
+        local is_back, message = self:try_reopen()
+        if is_back then
             log.warn("%s: the console is open again after %.1f s", self.name, self.back_at - now)
             return true
-        elseif code == "cancelled" then
-            errors.check("host", raw, message, code)
         elseif job.now() >= self.reconnect_deadline then
             log.warn("%s: the console did not come back: %s", self.name, message)
             return false

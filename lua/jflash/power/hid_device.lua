@@ -2,6 +2,7 @@
 --
 -- The one USB device of the HID class that a power driver means, opened for one action.
 
+local access = require("jflash.access")
 local errors = require("jflash.errors")
 local hid = require("jflash.hid")
 
@@ -57,12 +58,9 @@ local function list(what, wanted)
 end
 
 local function open(what, device)
-    local opened, message, code = hid.open(device.path)
+    local opened, message, code, errno = hid.open(device.path)
     if not opened then
-        local forbidden = message:find("Permission denied", 1, true)
-        fail(what, code, message, forbidden and ("a udev rule lets you: put %s into "
-            .. "/etc/udev/rules.d/70-jflash.rules, then sudo udevadm control --reload && sudo udevadm trigger")
-            :format(rule(device)) or nil)
+        fail(what, code, message, access.hint(device.path, errno, access.add_rule(rule(device))))
     end
     return opened
 end

@@ -84,7 +84,7 @@ local HINTS = {
 
 local function raise(what, failure)
     if failure.class == "host" then
-        failure.retry = failure.code == "unsupported" and 0 or nil
+        failure.retry = (failure.code == "unsupported" or port_hint.is_final(failure.errno)) and 0 or nil
         failure.message = ("power %s: %s"):format(what, failure.message)
         failure.hint = port_hint.of(failure.message, failure.errno) or HINTS[failure.code]
     end
@@ -193,10 +193,10 @@ function M.new(config, context)
     local self = setmetatable({
         config = config,
         console = shared and console or nil,
-        pulse_s = config.pulse_s,
+        off_time_s = config.pulse_s,
         describe = ("%s of %s of board %s"):format(config.line == "both" and "DTR and RTS" or config.line:upper(),
             shared and "the console" or config.device, context.name),
-        identity = ("serial-lines %s %s"):format(shared and "console" or config.device, config.line),
+        identity = ("serial-lines %s %s"):format(config.device or "console", config.line),
     }, SerialLines)
     if self.console then
         -- Opening raises the line; a board whose console is open is on.

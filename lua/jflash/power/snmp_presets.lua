@@ -12,7 +12,11 @@ function M.raritan(outlet)
     return {
         oid = base .. "4.1.2.1.2.1." .. outlet, on_value = 1, off_value = 0,
         state_oid = base .. "4.1.2.1.3.1." .. outlet, state_on = { "7" }, state_off = { "8" },
-        read = { amps = { sensor .. "1", 0.001 }, volts = { sensor .. "4", 1 }, watts = { sensor .. "5", 1 } },
+        read = {
+            amps = { { oid = sensor .. "1", factor = 0.001 } },
+            volts = { { oid = sensor .. "4", factor = 1 } },
+            watts = { { oid = sensor .. "5", factor = 1 } },
+        },
     }
 end
 
