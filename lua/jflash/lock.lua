@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- Locks between runs on this host, across users: one run per board, one turn at
--- the TFTP port. The kernel releases them when the holder dies. The file of a lock
+-- Locks between runs on this host, across users: one run per board (jflash.board_lock),
+-- one turn at the TFTP port. The kernel releases them when the holder dies. The file of a lock
 -- says who holds it and, for a board, in which folder the run is kept: that is how
 -- `jflash console --watch` finds what to show.
 
@@ -59,15 +59,6 @@ function Lock:close()
 end
 
 Lock.__close = Lock.close
-
---- The name of a board's lock: what tells it from others on this host is its
---- console and its power device.
----@param board table
----@param power table the power driver
----@return string
-function M.board_name(board, power)
-    return ("board %s %s"):format(board.console.device, power.identity or board.power.type)
-end
 
 --- Takes the lock `name`; raises class host, naming the holder, when it is taken.
 ---@param name string

@@ -1,17 +1,22 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- What a person can do when a serial port could not be opened.
+-- What a person can do when a serial port, or another place of a console, could not be
+-- opened.
 
+local access = require("jflash.access")
 local errors = require("jflash.errors")
 
 local M = {}
 
-local function for_denied(message)
-    local group = message:match("of user %S+ and group (%S+), ")
-    if not group or group == "root" then
-        return "a udev rule gives the port to a group: docs/host-setup.md has it"
+-- The message names the device where it was found by another name (src/console/tty.c).
+local function for_denied(message, errno, where)
+    local path, user = message:match("(/%S+) is of user (%S+) and group ")
+    if path then
+        return access.hint(path, errno,
+            ("be the user %s, or give the port to a group by a udev rule: docs/host-setup.md"):format(user))
     end
-    return ('sudo usermod -aG %s "$USER", then log in again (id shows the groups)'):format(group)
+    path = where:match("^unix:(/.*)$") or where
+    return path:find("^/") and access.hint(path, errno, ("its owner may, and root: ls -l %s"):format(path)) or nil
 end
 
 local function for_busy(message)
@@ -24,28 +29,36 @@ end
 
 local hints = { EACCES = for_denied, EPERM = for_denied, EBUSY = for_busy }
 
+--- Whether opening fails in the same way until a person does something.
+---@param errno string|nil
+---@return boolean
+function M.is_final(errno)
+    return hints[errno] == for_denied
+end
+
 --- The hint for a failure to open a port; nil when there is none.
 ---@param message string
 ---@param errno string|nil
+---@param where string|nil  as configured: a path, or "unix:/…"
 ---@return string|nil
-function M.of(message, errno)
+function M.of(message, errno, where)
     local hint = hints[errno]
-    return hint and hint(message)
+    return hint and hint(message, errno, where or "")
 end
 
 --- Returns what jflash.console.open returned unless it failed; then raises, with a hint.
----@param prefix string|nil  goes before the message
+---@param where string
 ---@param raw any|nil
 ---@param message string|nil
 ---@param code string|nil
 ---@param errno string|nil
 ---@return any raw
-function M.check(prefix, raw, message, code, errno)
+function M.check(where, raw, message, code, errno)
     if raw ~= nil then
         return raw
     end
-    return errors.raise({ class = "host", code = code, errno = errno, message = (prefix or "") .. message,
-        hint = M.of(message, errno) })
+    return errors.raise({ class = "host", code = code, errno = errno, message = message,
+        hint = M.of(message, errno, where) })
 end
 
 return M

@@ -5,7 +5,7 @@
 
 local errors = require("jflash.errors")
 local job = require("jflash.job")
-local locks = require("jflash.lock")
+local locks = require("jflash.board_lock")
 local log = require("jflash.log")
 local powers = require("jflash.power")
 local reader = require("jflash.report.reader")
@@ -29,15 +29,15 @@ local function sleep(seconds)
     errors.check("host", job.sleep(seconds))
 end
 
-local function await_holder(board, name, wait_s)
+local function await_holder(board, find, wait_s)
     local deadline = job.now() + wait_s
-    local holder = locks.holder(name)
+    local holder = find()
     if not holder and wait_s > 0 then
         log.info("no run uses board %s: waiting up to %g s for one", board.name, wait_s)
     end
     while not holder and job.now() < deadline do
         sleep(POLL_S)
-        holder = locks.holder(name)
+        holder = find()
     end
     return holder or errors.raise({
         class = "host",
@@ -48,8 +48,8 @@ local function await_holder(board, name, wait_s)
 end
 
 -- nil while the run has not opened its console yet.
-local function open_transcript(folder)
-    local path = folder .. "/" .. runs.CONSOLE
+local function open_transcript(board, holder)
+    local path = holder.folder .. "/" .. runs.CONSOLE
     local info, _, _, errno = sys.stat(path)
     if not info and errno == "ENOENT" then
         return nil
@@ -59,8 +59,9 @@ local function open_transcript(folder)
         return value
     end
     local failure = errors.wrap(value)
-    failure.hint = failure.class == "host" and "only who may read the run's folder can watch it: its user, or root"
-        or failure.hint
+    failure.hint = failure.class == "host"
+        and ("only the run's user and root can read its folder: sudo -u %s jflash console --watch --board %s"):format(
+            holder.text:match("user (%S+),") or "USER", board.name) or failure.hint
     return error(failure, 0)
 end
 
@@ -89,7 +90,7 @@ end
 
 -- Shows what comes until the holder of the lock is another, or none. A holder begins
 -- its transcript when it likes, and another one later.
-local function follow(name, holder)
+local function follow(board, find, holder)
     local transcript <close> = setmetatable({}, { __close = function(own)
         if own.file then
             own.file:close()
@@ -98,7 +99,7 @@ local function follow(name, holder)
     local folder, looked = nil, job.now()
     local now = holder
     while now and now.pid == holder.pid do
-        local opened = now.folder and now.folder ~= folder and open_transcript(now.folder)
+        local opened = now.folder and now.folder ~= folder and open_transcript(board, now)
         if opened then
             if transcript.file then
                 transcript.file:close()
@@ -110,7 +111,7 @@ local function follow(name, holder)
         end
         sleep(POLL_S)
         if job.now() - looked >= LOCK_S then
-            now, looked = locks.holder(name), job.now()
+            now, looked = find(), job.now()
         end
     end
     if transcript.file then
@@ -144,13 +145,16 @@ end
 ---@param board table          see jflash.config
 ---@param wait_s number|nil  how long to wait for a run when there is none
 function M.run(board, wait_s)
-    local name = locks.board_name(board, powers.open(board.power, { name = board.name, warn = log.warn }))
-    local holder = await_holder(board, name, wait_s or 0)
+    local power = powers.open(board.power, { name = board.name, warn = log.warn })
+    local function find()
+        return locks.holder(board, power)
+    end
+    local holder = await_holder(board, find, wait_s or 0)
     log.info("watching board %s: %s", board.name, holder.text)
     if not holder.folder then
         log.info("that process keeps no transcript yet")
     end
-    local folder = follow(name, holder)
+    local folder = follow(board, find, holder)
     log.raw("\n")
     tell_end(folder, holder.pid)
 end

@@ -8,6 +8,7 @@
 
 #include "bind/bind.h"
 #include "console/console.h"
+#include "console/tty.h"
 
 #define CONSOLE "jflash.console"
 #define MATCH "jflash.console.match"
@@ -89,6 +90,15 @@ static int console_open(lua_State *L) {
     if (jf_console_open(where, &options, deadline, jf_bind_context(L)->cancel, &handle->console,
                         &err) != JF_OK)
         return jf_bind_fail(L, &err);
+    return 1;
+}
+
+static int console_find(lua_State *L) {
+    char node[PATH_MAX];
+    struct jf_error err;
+    if (jf_tty_find(luaL_checkstring(L, 1), node, &err) != JF_OK)
+        return jf_bind_fail(L, &err);
+    lua_pushstring(L, node);
     return 1;
 }
 
@@ -259,7 +269,7 @@ static int console_stats(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"open", console_open}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"open", console_open}, {"find", console_find}, {NULL, NULL}};
 
 static const luaL_Reg methods[] = {
     {"expect", console_expect},

@@ -41,6 +41,24 @@ static int sys_user(lua_State *L) {
     return 1;
 }
 
+static int sys_group(lua_State *L) {
+    static const char *const memberships[] = {
+        [JF_MEMBER_NOT] = "not", [JF_MEMBER_AFTER_LOGIN] = "after_login", [JF_MEMBER_NOW] = "now"};
+    char name[JF_GROUP_SIZE];
+    gid_t gid = 0;
+    if (lua_type(L, 1) == LUA_TNUMBER) {
+        lua_Integer number = luaL_checkinteger(L, 1);
+        luaL_argcheck(L, number >= 0 && number <= UINT32_MAX, 1, "no group number");
+        gid = (gid_t)number;
+    } else if (!jf_group_find(luaL_checkstring(L, 1), &gid)) {
+        return 0;
+    }
+    jf_group_name(gid, name);
+    lua_pushstring(L, name);
+    lua_pushstring(L, memberships[jf_group_membership(gid)]);
+    return 2;
+}
+
 static int sys_hostname(lua_State *L) {
     char name[HOST_NAME_SIZE] = "";
     gethostname(name, sizeof name - 1);
@@ -153,6 +171,7 @@ static const luaL_Reg functions[] = {
     {"pid", sys_pid},
     {"uid", sys_uid},
     {"user", sys_user},
+    {"group", sys_group},
     {"hostname", sys_hostname},
     {"getenv", sys_getenv},
     {"take_env", sys_take_env},

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libserialport.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,13 +281,14 @@ static enum jf_code set_up(struct tty *tty, const char *path, const struct jf_li
 }
 
 // Whose the device is, for those who may not open it.
-static enum jf_code denied(const char *path, const struct stat *info, struct jf_error *err) {
+static enum jf_code denied(const char *path, const struct stat *info, int sys_errno,
+                           struct jf_error *err) {
     char user[JF_USER_SIZE];
     char group[JF_GROUP_SIZE];
     jf_user_name(info->st_uid, user);
     jf_group_name(info->st_gid, group);
-    return jf_fail_errno(err, EACCES, "%s is of user %s and group %s, mode %04o", path, user, group,
-                         (unsigned)info->st_mode & 07777U);
+    return jf_fail_errno(err, sys_errno, "%s is of user %s and group %s, mode %04o", path, user,
+                         group, (unsigned)info->st_mode & 07777U);
 }
 
 static enum jf_code open_device(const char *path, int *ret_fd, struct jf_error *err) {
@@ -296,9 +298,12 @@ static enum jf_code open_device(const char *path, int *ret_fd, struct jf_error *
     *ret_fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (*ret_fd >= 0)
         return JF_OK;
-    if (errno == EBUSY)
+    int sys_errno = errno;
+    if (sys_errno == EBUSY)
         return taken(path, err);
-    return errno == EACCES ? denied(path, &info, err) : jf_fail_errno(err, errno, "open");
+    if (sys_errno == EACCES || sys_errno == EPERM)
+        return denied(path, &info, sys_errno, err);
+    return jf_fail_errno(err, sys_errno, "open");
 }
 
 static enum jf_code open_tty(const char *path, const struct jf_line *line,
@@ -320,18 +325,21 @@ static enum jf_code open_tty(const char *path, const struct jf_line *line,
     return code;
 }
 
+enum jf_code jf_tty_find(const char *path, char ret_node[PATH_MAX], struct jf_error *err) {
+    char *found = NULL;
+    if (!jf_device_is_name(path))
+        return jf_fail(err, JF_UNSUPPORTED, "%s: no name of a terminal", path);
+    enum jf_code code = jf_device_find(path, NULL, &found, err);
+    if (code == JF_OK && !realpath(found, ret_node))
+        code = jf_fail_errno(err, errno, "open");
+    free(found);
+    return code;
+}
+
 enum jf_code jf_tty_open(const char *path, const struct jf_line *line,
                          struct jf_stream **ret_stream, struct jf_error *err) {
     // libserialport knows /dev/ttyUSB0, not its names under /dev/serial/by-id.
-    char *found = NULL;
-    enum jf_code code = jf_device_find(path, NULL, &found, err);
-    if (code != JF_OK)
-        return code;
-    char *real = realpath(found, NULL);
-    free(found);
-    if (!real)
-        return jf_fail_errno(err, errno, "open");
-    code = open_tty(real, line, ret_stream, err);
-    free(real);
-    return code;
+    char node[PATH_MAX];
+    enum jf_code code = jf_tty_find(path, node, err);
+    return code == JF_OK ? open_tty(node, line, ret_stream, err) : code;
 }

@@ -5,6 +5,8 @@
 #ifndef JF_CONSOLE_TTY_H
 #define JF_CONSOLE_TTY_H
 
+#include <limits.h>
+
 #include "base/error.h"
 #include "console/line.h"
 #include "console/stream.h"
@@ -16,5 +18,9 @@
 // `path` may be any name that jf_device_find knows.
 enum jf_code jf_tty_open(const char *path, const struct jf_line *line,
                          struct jf_stream **ret_stream, struct jf_error *err);
+
+// The node of the terminal that `path` means now (/dev/ttyUSB0). JF_IO when there is
+// none, or more than one; JF_UNSUPPORTED when it is another kind of console.
+enum jf_code jf_tty_find(const char *path, char ret_node[PATH_MAX], struct jf_error *err);
 
 #endif

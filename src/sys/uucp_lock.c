@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,10 @@
 #include "sys/pid.h"
 
 // What comes back again and again is not left over by a crash.
-#define TRIES 20
+#define TRIES 200
+#define PAUSE_MS 5
+// A program that makes the file first and writes its pid then has this long for it.
+#define WRITING_S 0.1
 // "%10d\n", and room for those who write more.
 #define CONTENT_SIZE 32
 // Clocks of the boot time and of file systems, in seconds.
@@ -71,6 +75,17 @@ static pid_t find_holder(int fd) {
     return is_gone(pid, info.st_mtime) ? 0 : pid;
 }
 
+// Whether there is no pid in the file, but may be in a moment.
+static bool is_being_written(int fd) {
+    struct stat info;
+    struct timespec now;
+    if (read_pid(fd) > 0 || fstat(fd, &info) != 0 || clock_gettime(CLOCK_REALTIME, &now) != 0)
+        return false;
+    double age_s = difftime(now.tv_sec, info.st_mtim.tv_sec) +
+                   (double)(now.tv_nsec - info.st_mtim.tv_nsec) / 1e9;
+    return age_s >= 0 && age_s < WRITING_S;
+}
+
 static int open_lock(const char *path) {
     return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
@@ -90,19 +105,26 @@ static enum jf_code taken(const char *path, pid_t pid, struct jf_error *err) {
     return jf_fail_errno(err, EBUSY, "taken by %s, says %s", holder, path);
 }
 
+static enum jf_code later(void) {
+    poll(NULL, 0, PAUSE_MS);
+    return JF_OK;
+}
+
 // Removes the file of a process that has ended. Two that find it at the same time
 // must not remove each other's new one: who removes has it locked, and looks again
-// whether it still has its name. JF_OK also when it was gone.
+// whether it still has its name. JF_OK also when it was gone, or may be soon.
 static enum jf_code remove_stale(const char *path, struct jf_error *err) {
     int fd = open_lock(path);
     if (fd < 0)
         return errno == ENOENT ? JF_OK : jf_fail_errno(err, errno, "lock file %s", path);
     enum jf_code code = JF_OK;
     pid_t pid;
-    if (flock(fd, LOCK_EX) != 0)
-        code = jf_fail_errno(err, errno, "lock file %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        code = errno == EWOULDBLOCK ? later() : jf_fail_errno(err, errno, "lock file %s", path);
     else if (is_named(fd, path) && (pid = find_holder(fd)) != 0)
         code = taken(path, pid, err);
+    else if (is_being_written(fd))
+        code = later();
     else if (is_named(fd, path) && unlink(path) != 0 && errno != ENOENT)
         code = jf_fail_errno(err, errno, "lock file %s of a process that has ended", path);
     jf_fd_close(&fd);
@@ -138,7 +160,8 @@ static enum jf_code link_own(const char *own, struct jf_uucp_lock *lock, struct 
         if (code != JF_OK)
             return code;
     }
-    return jf_fail(err, JF_IO, "lock file %s comes back as often as it is removed", lock->path);
+    return jf_fail(err, JF_IO, "lock file %s: other programs make and remove it all the time",
+                   lock->path);
 }
 
 // Where the host is not made for lock files, or where a stale one is not ours to

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- What must hold after a run on a bench of tests/e2e/support.lua.
+local board_lock = require("jflash.board_lock")
 local files = require("tests.support.files")
-local lock = require("jflash.lock")
 
 local read, shell = files.read, files.shell
 
@@ -16,8 +16,7 @@ end
 -- Whether the run's lock can be taken.
 local function assert_lock_free(self)
     local power = { identity = "command " .. self.config.power.on }
-    local taken = lock.take(lock.board_name(self.config, power), { what = "the board" })
-    taken:close()
+    board_lock.take(setmetatable({ name = "sim" }, { __index = self.config }), power):close()
 end
 
 -- The ports that the board was served from, as the kernel's tables write them.

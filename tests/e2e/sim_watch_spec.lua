@@ -69,9 +69,29 @@ describe("jflash console --watch", function()
         local result = watch(bench):wait(10)
         assert.equal(4, result.status, result.stderr)
         assert.matches("console.log: not a regular file", result.stderr)
-        assert.truthy(result.stderr:find("only who may read the run's folder", 1, true), result.stderr)
+        assert.truthy(result.stderr:find("only the run's user and root can read its folder", 1, true), result.stderr)
         let_go()
         assert.equal(0, first:wait().status)
+    end)
+
+    it("tells another user who has the board, and that the run's folder is not his", function()
+        if sys.uid() ~= 0 then
+            pending("only root can be another user")
+        end
+        local bench <close> = support.bench()
+        local first, let_go = holder(bench, bench:image("disk.img"))
+        support.shell(("chmod 711 '%s' && cp '%s' '%s/shared.yaml' && chmod 644 '%s/shared.yaml'"):format(bench.dir,
+            bench:write_config(), bench.dir, bench.dir))
+        local options = { within = "setpriv --reuid=65534 --regid=65534 --clear-groups" }
+        local result = bench:start({ "console", "--watch", "--board", "sim", "--config", bench:path("shared.yaml") },
+            options):wait(10)
+        assert.equal(4, result.status, result.stderr)
+        assert.truthy(result.stderr:find(("pid %d, user %s,"):format(first:pid(), sys.user()), 1, true), result.stderr)
+        assert.matches("console.log: Permission denied", result.stderr)
+        local hint = ("its folder: sudo -u %s jflash console --watch --board sim"):format(sys.user())
+        assert.truthy(result.stderr:find(hint, 1, true), result.stderr)
+        let_go()
+        bench:assert_result(first:wait(), { status = 0, storage = "flashed", cycles = 1 })
     end)
 
     it("is left by Ctrl-C, and the run goes on", function()

@@ -10,7 +10,8 @@ local M = {}
 
 local EPILOG = [[
 Ctrl-] (console.escape_key) opens a menu: power, break, log, Lua prompt, quit.
-The board stays as it is. A console that hangs up is opened again when it is back.
+The board stays as it is. A console that hangs up is opened again when it is
+back.
 
 --watch shows what the board says to a run that is using it, types nothing and
 ends with that run; Ctrl-C leaves earlier. With --wait it waits for a run.

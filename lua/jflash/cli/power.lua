@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 
+local board_lock = require("jflash.board_lock")
 local boards = require("jflash.cli.board")
 local consoles = require("jflash.dut.console")
 local errors = require("jflash.errors")
-local lock = require("jflash.lock")
 local log = require("jflash.log")
 local options = require("jflash.cli.options")
 local powers = require("jflash.power")
@@ -52,7 +52,7 @@ function actions.off(power)
 end
 
 function actions.cycle(power, values, board)
-    power:cycle(values.off_time or board.timeouts.power_off_wait_s, function() end)
+    power:cycle(values.off_time or power.off_time_s or board.timeouts.power_off_wait_s, function() end)
 end
 
 function actions.state(power)
@@ -87,11 +87,7 @@ function M.run(values)
     local power = powers.open(board.power, { name = board.name, console = console })
     local scope <close> = require("jflash.scope").new()
     if not READS[values.action] then
-        scope:own(lock.take(lock.board_name(board, power), {
-            wait_s = values.wait,
-            what = "board " .. board.name,
-            hint = ("look at it (jflash console --watch --board %s)"):format(board.name),
-        }))
+        scope:own(board_lock.take(board, power, values.wait))
     end
     scope:own(console, "close the console")
     scope:own(power, "let go of the power device")

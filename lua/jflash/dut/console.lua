@@ -118,7 +118,7 @@ function Console:open(where)
     self:close()
     self.where = where or self.config.device
     self.earlier = nil
-    take(self, port_hint.check(nil, connect(self)))
+    take(self, port_hint.check(self.where, connect(self)))
 end
 
 --- Whether a console that hung up is to be opened again: an adapter that was pulled out,

@@ -5,14 +5,16 @@
 -- `dut.log`. It is made from a board's configuration, holds the board's lock, and
 -- owns what must be put back: closing it switches off what the run switched on.
 
+local board_lock = require("jflash.board_lock")
 local boot_files = require("jflash.boot_files")
 local consoles = require("jflash.dut.console")
+local errors = require("jflash.errors")
 local job = require("jflash.job")
 local learned = require("jflash.dut.learned")
-local lock = require("jflash.lock")
 local log = require("jflash.log")
 local powers = require("jflash.power")
 local reports = require("jflash.report")
+local results = require("jflash.report.result")
 local runs = require("jflash.dut.run")
 local scopes = require("jflash.scope")
 local uboots = require("jflash.uboot")
@@ -77,6 +79,13 @@ local function release_power(self)
     self.scope:cancel(self.power_off_due)
 end
 
+-- Of a script or a Lua prompt, which need not write anything.
+local function idle_report()
+    local report = reports.new()
+    report.writes = false
+    return report
+end
+
 --- Takes the board: its lock (not for a dry run), its power driver, its console (not
 --- yet opened).
 ---@param board table   see jflash.config
@@ -90,7 +99,7 @@ function M.new(board, options, report)
         board = board,
         options = options,
         log = log,
-        report = report or reports.new(),
+        report = report or idle_report(),
         own_files = {},
         pieces = {},
         scope = scopes.new(),
@@ -100,11 +109,7 @@ function M.new(board, options, report)
     self.power.before_on = function() take_power(self) end
     self.power.after_off = function() release_power(self) end
     if not options.dry_run then
-        self.lock = self.scope:own(lock.take(lock.board_name(board, self.power), {
-            wait_s = options.wait_s,
-            what = "board " .. board.name,
-            hint = ("look at it (jflash console --watch --board %s)"):format(board.name),
-        }))
+        self.lock = self.scope:own(board_lock.take(board, self.power, options.wait_s))
     end
     self.scope:own(self.power, "let go of the power device")
     self.console:set_debug(options.console_debug or false)
@@ -118,8 +123,9 @@ function M.new(board, options, report)
 end
 
 --- Keeps the console's transcript and the log in a run's folder.
----@param run jflash.dut.Run|nil  nil makes a new one
+---@param run jflash.dut.Run|nil  nil makes a new one, whose result is written when the dut is closed
 function Dut:start_run(run)
+    self.run_is_own = run == nil
     self.run = run or runs.new(self.options.run_dir, self.name)
     self.console:record(self.run:file(runs.CONSOLE))
     if self.lock then
@@ -171,7 +177,8 @@ function Dut:power_cycle()
     end
     -- A board that is known to be off needs no time to lose its charge.
     local was_off = self.power:state() == "off"
-    self.power:cycle(was_off and 0 or self.board.timeouts.power_off_wait_s, function()
+    local off_s = self.power.off_time_s or self.board.timeouts.power_off_wait_s
+    self.power:cycle(was_off and 0 or off_s, function()
         if self.power.console_moves then
             self:open_console()
         end
@@ -194,7 +201,9 @@ function Dut:flash(image, options)
         verify = options.verify,
         format = options.format,
     }, { __index = outer })
+    local before = self.report
     self.report, self.pieces = reports.new(), {}
+    self.report.power = before.power
     self:need_run()
     require("jflash.recipe.choice").choose(nil, self.board, self.options):run(self)
     return self.report
@@ -241,8 +250,17 @@ function Dut:use_dtb(place)
     boot_files.use(self, "dtb", place)
 end
 
+-- The result comes last: it also tells what went wrong while the board was released.
 function Dut:__close(failure)
-    getmetatable(self.scope).__close(self.scope, failure)
+    failure = failure and errors.wrap(failure)
+    local ok, raised = pcall(getmetatable(self.scope).__close, self.scope, failure)
+    if self.run_is_own then
+        self.run_is_own = false
+        results.keep(self.run, self.report, failure or not ok and raised or nil)
+    end
+    if not ok then
+        error(raised, 0)
+    end
 end
 
 function Dut:close()

@@ -168,6 +168,11 @@ function M.tftp(config, can_move)
     }, Tftp)
 end
 
+-- Lets a program have ports below 1024; docs/host-setup.md has it, too.
+local CAPABILITY = "cap_net_bind_service=ep"
+local IN_A_NETWORK_OF_ITS_OWN =
+    "\nor run in a network of its own: unshare -Urn sh -c 'ip link set lo up && exec jflash …'"
+
 -- Who holds a UDP port on this host, for people; "" when that cannot be told.
 local function port_holder(port)
     local found = sys.run({ "ss", "-Hlunp", "sport", "=", ":" .. port }, { timeout_s = 3 })
@@ -185,13 +190,12 @@ local function raise_unavailable(host, port, message, errno)
             hint = "stop it, or set tftp.host to an address that it does not serve",
         })
     end
-    local command = "sudo setcap cap_net_bind_service=ep $(readlink -f $(command -v jflash))"
     errors.raise({
         class = "host",
         code = errno == "EACCES" and "permission" or "io",
         message = ("%s: %s"):format(where, message),
-        hint = errno == "EACCES" and ("allow it once: %s\nor run in a network of its own: "
-            .. "unshare -Urn sh -c 'ip link set lo up && exec jflash …'"):format(command) or nil,
+        hint = errno == "EACCES" and ("allow it to this program, again after each build: sudo setcap %s %s%s"):format(
+            CAPABILITY, sys.process_exe(sys.pid()), host:find("^127%.") and IN_A_NETWORK_OF_ITS_OWN or "") or nil,
     })
 end
 

@@ -3,9 +3,11 @@
 -- Power by a line of a GPIO controller: a relay at a single-board computer's header, or
 -- at the pins of a USB adapter.
 
+local access = require("jflash.access")
 local errors = require("jflash.errors")
 local gpio = require("jflash.gpio")
 local schema = require("jflash.schema")
+local sys = require("jflash.sys")
 
 local M = {}
 
@@ -26,13 +28,11 @@ Gpio.__index = Gpio
 local function hint_for(self, errno)
     local chip = self.config.chip
     local hints = {
-        EACCES = ("sudo chgrp plugdev %s && sudo chmod g+rw %s, or the udev rule of docs/host-setup.md"):format(
-            self.node, self.node),
         EBUSY = ("gpioinfo %s shows who has which line; end that program, or choose another line"):format(chip),
         ENOENT = "gpiodetect lists the controllers (apt install gpiod)",
     }
-    hints.EPERM = hints.EACCES
-    return hints[errno] or not errno and ("gpioinfo %s lists its lines (apt install gpiod)"):format(chip) or nil
+    return hints[errno] or access.hint(self.node, errno, access.give(self.node))
+        or not errno and ("gpioinfo %s lists its lines (apt install gpiod)"):format(chip) or nil
 end
 
 -- What the line said to an action, or its failure: no retry mends what is not there.
@@ -70,16 +70,23 @@ function Gpio:state()
     return active and "on" or "off"
 end
 
+-- The controller's node, which has several names; nil for a label.
+local function node_of(chip)
+    local path = chip:find("^/") and chip or chip:find("^%d+$") and "/dev/gpiochip" .. chip
+        or chip:find("^gpiochip%d+$") and "/dev/" .. chip
+    return path and (sys.realpath(path) or path)
+end
+
 ---@param config table
 ---@param context {name: string}
 ---@return jflash.power.Gpio
 function M.new(config, context)
+    local node = node_of(config.chip)
     return setmetatable({
         config = config,
-        node = config.chip:find("^/") and config.chip
-            or config.chip:find("^gpiochip%d+$") and "/dev/" .. config.chip or "/dev/gpiochip*",
+        node = node or "/dev/gpiochip*",
         describe = ("line %s of %s of board %s"):format(config.line, config.chip, context.name),
-        identity = ("gpio %s %s"):format(config.chip:gsub("^/dev/", ""), config.line),
+        identity = ("gpio %s %s"):format(node or config.chip, config.line),
     }, Gpio)
 end
 

@@ -12,8 +12,8 @@
 -- where the device can: cycle, state, read. After each switch the state is asked for
 -- here, not by the drivers. One whose console comes and goes with the power sets
 -- `console_moves` and has prepare and console_address; `settle_s` is for those that take
--- longer than SETTLE_S until they tell their new state, `pulse_s` for a time of their own
--- between off and on. What holds something open has close. Drivers raise error objects
+-- longer than SETTLE_S until they tell their new state, `off_time_s` a time of their own
+-- between off and on in a cycle. What holds something open has close. Drivers raise error objects
 -- (jflash.errors) of class host; `retry = 0` says that a further try is of no use.
 -- `check_board(config, board)` of a driver says what of a board's other keys does not go
 -- with it. `context.console` is the board's console, for those who drive its lines.
@@ -40,6 +40,7 @@ local POLL_S = 0.1
 ---@field describe string        what the person knows it by
 ---@field identity string        tells it from every other power device on this host
 ---@field console_moves boolean  the console's other end is new after each cycle
+---@field off_time_s number|nil   how long the device wants it to be off in a cycle
 ---@field before_on fun()  called before the power may come on
 ---@field after_off fun()  called once the power is off
 local Power = {}
@@ -115,6 +116,7 @@ function M.open(config, context)
         describe = device.describe,
         identity = device.identity,
         console_moves = device.console_moves or false,
+        off_time_s = device.off_time_s,
         before_on = function() end,
         after_off = function() end,
     }, Power)
@@ -194,7 +196,7 @@ function Power:cycle(wait_s, before_on)
         return try(self, "cycle", "on", wait_s)
     end
     self:off()
-    errors.check("host", job.sleep(self.device.pulse_s or wait_s))
+    errors.check("host", job.sleep(wait_s))
     self:prepare()
     before_on()
     self:on()

@@ -29,8 +29,9 @@ local function check(self, what, ok, message, code, errno)
     return errors.raise({
         class = "host",
         code = code,
-        message = ("power %s: relay at %s: %s"):format(what, self.device, message),
-        hint = port_hint.of(message, errno) or code == "io" and "is it plugged in?"
+        retry = port_hint.is_final(errno) and 0 or nil,
+        message = ("power %s: %s"):format(what, message),
+        hint = port_hint.of(message, errno, self.device) or code == "io" and "is it plugged in?"
             or "does the card answer at that speed? look at the keys of jflash power --help " .. self.type,
     })
 end
@@ -44,8 +45,8 @@ end
 function M.exchange(self, what, bytes, patterns)
     local config = self.config
     local port <close> = check(self, what, consoles.open(self.device, {
-        name = "", baudrate = config.baudrate, bytesize = config.bytesize, parity = config.parity,
-        stopbits = config.stopbits, hupcl = false, timeout_s = config.timeout_s,
+        name = "relay at " .. self.device, timeout_s = config.timeout_s, hupcl = false,
+        baudrate = config.baudrate, bytesize = config.bytesize, parity = config.parity, stopbits = config.stopbits,
     }))
     port:discard()
     check(self, what, port:send(bytes, { timeout_s = config.timeout_s }))

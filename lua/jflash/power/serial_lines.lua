@@ -11,7 +11,6 @@ local errors = require("jflash.errors")
 local places = require("jflash.console_place")
 local port_hint = require("jflash.port_hint")
 local schema = require("jflash.schema")
-local sys = require("jflash.sys")
 
 local M = {}
 
@@ -28,10 +27,10 @@ local LINES = { dtr = { "dtr" }, rts = { "rts" }, both = { "dtr", "rts" } }
 -- What of `console.flow` needs a line.
 local FLOWS = { rtscts = "rts", dtrdsr = "dtr" }
 
--- Whether two places are written the same, or are one file.
+-- Whether two places are written the same, or are names of one terminal now.
 local function is_same(one, other)
-    return one == other or one:sub(1, 1) == "/" and other:sub(1, 1) == "/"
-        and sys.realpath(one) ~= nil and sys.realpath(one) == sys.realpath(other)
+    local terminal = one ~= other and consoles.find(one)
+    return one == other or terminal ~= nil and terminal == consoles.find(other)
 end
 
 local function uses_console(config, console)
@@ -84,7 +83,7 @@ local HINTS = {
 
 local function raise(what, failure)
     if failure.class == "host" then
-        failure.retry = failure.code == "unsupported" and 0 or nil
+        failure.retry = (failure.code == "unsupported" or port_hint.is_final(failure.errno)) and 0 or nil
         failure.message = ("power %s: %s"):format(what, failure.message)
         failure.hint = port_hint.of(failure.message, failure.errno) or HINTS[failure.code]
     end
@@ -193,10 +192,10 @@ function M.new(config, context)
     local self = setmetatable({
         config = config,
         console = shared and console or nil,
-        pulse_s = config.pulse_s,
+        off_time_s = config.pulse_s,
         describe = ("%s of %s of board %s"):format(config.line == "both" and "DTR and RTS" or config.line:upper(),
             shared and "the console" or config.device, context.name),
-        identity = ("serial-lines %s %s"):format(shared and "console" or config.device, config.line),
+        identity = ("serial-lines %s %s"):format(config.device or "console", config.line),
     }, SerialLines)
     if self.console then
         -- Opening raises the line; a board whose console is open is on.

@@ -3,6 +3,7 @@
 -- Power by a port of a USB hub that can switch its ports: through the kernel's
 -- `disable` attribute of a port (Linux 6.0 and later), or through uhubctl.
 
+local access = require("jflash.access")
 local errors = require("jflash.errors")
 local schema = require("jflash.schema")
 local sys = require("jflash.sys")
@@ -50,13 +51,17 @@ local function check_hub_is_there(self, what)
     end
 end
 
+-- Linux's numbers, which is what io.open has.
+local EACCES, EROFS = 13, 30
+
 local sysfs = {}
 
 function sysfs.set(self, what)
     local file, message, number = io.open(self.path, "w")
-    if not file and number == 13 then -- EACCES
-        fail(what, "io", message, ("sudo chgrp plugdev %s && sudo chmod g+w %s, or the udev rule of "
-            .. "docs/host-setup.md"):format(self.path, self.path))
+    if not file and number == EACCES then
+        fail(what, "io", message, access.hint(self.path, "EACCES", access.give(self.path)))
+    elseif not file and number == EROFS then
+        fail(what, "io", message, "a container may only read /sys: run jflash on the host")
     elseif not file then
         check_hub_is_there(self, what)
         fail(what, "unsupported", ("%s: the kernel cannot switch this port"):format(message),
@@ -80,6 +85,9 @@ function sysfs.state(self)
     return text:match("^1") and "off" or "on"
 end
 
+-- Lets uhubctl have hubs; of dist/70-jflash.rules.
+local HUB_RULE = 'SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{bDeviceClass}=="09", GROUP="plugdev", MODE="0664"'
+
 local uhubctl = {}
 
 local function run(self, what, words)
@@ -90,9 +98,9 @@ local function run(self, what, words)
     if not result then
         fail(what, code, "uhubctl: " .. message, code ~= "timeout" and "apt install uhubctl" or nil)
     elseif result.status ~= 0 then
-        local said = (result.stdout .. result.stderr):gsub("%s+$", "")
-        fail(what, "failed", "uhubctl: " .. said:match("[^\n]*$"), said:find("ermission") and
-            "it needs the hub's device: the udev rule of docs/host-setup.md, or root"
+        local said = result.stderr .. result.stdout
+        local denied = said:match("[^\n]*ermission[^\n]*")
+        fail(what, "failed", "uhubctl: " .. (denied or said:match("[^\n]*")), denied and access.add_rule(HUB_RULE)
             or "uhubctl alone lists the hubs that can switch their ports")
     end
     return result.stdout

@@ -14,10 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "sys/files.h"
 #include "sys/uucp_lock.h"
 
@@ -96,6 +98,12 @@ static void test_form(void **state) {
     assert_takes();
 }
 
+static const struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+
+static void set_time(const struct timespec times[2]) {
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
 static void test_stale(void **state) {
     (void)state;
     int binary = ended_process();
@@ -107,18 +115,42 @@ static void test_stale(void **state) {
     long_binary = binary;
     write_lock(&long_binary, sizeof long_binary);
     assert_takes();
+    write_lock("nonsense\n", 9);
+    set_time(long_ago);
+    assert_takes();
+}
+
+// Some programs make the file and then write into it.
+static void test_empty(void **state) {
+    (void)state;
+    write_lock("", 0);
+    set_time(long_ago);
+    assert_takes();
+    int64_t start = jf_now_ns();
     write_lock("", 0);
     assert_takes();
-    write_lock("nonsense\n", 9);
+    assert_true(jf_now_ns() - start >= 80 * 1000000);
+}
+
+// Another program sits on the file itself.
+static void test_held(void **state) {
+    struct jf_uucp_lock lock;
+    struct jf_error err;
+    (void)state;
+    write_pid(ended_process());
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(jf_uucp_lock_take(dir, DEVICE, &lock, &err), JF_IO);
+    assert_non_null(strstr(err.message, "other programs make and remove it"));
+    close(fd);
     assert_takes();
 }
 
 // The number of a process that began after the file was written.
 static void test_reused_number(void **state) {
-    static const struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
     (void)state;
     write_pid(getppid());
-    assert_int_equal(utimensat(AT_FDCWD, path, long_ago, 0), 0);
+    set_time(long_ago);
     assert_takes();
 }
 
@@ -209,6 +241,7 @@ static void test_race(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_form),          cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_empty),         cmocka_unit_test(test_held),
         cmocka_unit_test(test_reused_number), cmocka_unit_test(test_taken),
         cmocka_unit_test(test_no_directory),  cmocka_unit_test(test_not_ours),
         cmocka_unit_test(test_race),

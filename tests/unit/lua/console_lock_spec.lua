@@ -176,18 +176,3 @@ describe("a serial port's lock", function()
         assert(job.now())
     end)
 end)
-
-describe("a serial port of somebody else", function()
-    it("is told with its group, and what lets one in", function()
-        local hints = require("jflash.port_hint")
-        local function hint_of(group)
-            local ok, failure = pcall(hints.check, "", nil,
-                "board: /dev/ttyUSB0 is of user root and group " .. group .. ", mode 0660: Permission denied", "io",
-                "EACCES")
-            assert.is_false(ok)
-            return failure.hint
-        end
-        assert.matches('sudo usermod %-aG dialout "%$USER", then log in again', hint_of("dialout"))
-        assert.matches("udev rule", hint_of("root"))
-    end)
-end)

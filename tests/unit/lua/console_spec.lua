@@ -165,6 +165,18 @@ describe("jflash.console", function()
         end)
     end)
 
+    it("finds a terminal's node by its other names", function()
+        local peer <close> = peers.pty()
+        local node = peers.output("readlink -f " .. peer.where)
+        assert.equal(node, console.find(peer.where))
+        assert.equal(node, console.find(peer.where:gsub("y$", "[y]")))
+        local path, message, code = console.find(peer.where .. "-not-there")
+        assert.is_nil(path)
+        assert.matches("No such file", message)
+        assert.equal("io", code)
+        assert.equal("unsupported", select(3, console.find("tcp:127.0.0.1:1")))
+    end)
+
     it("keeps a bounded window and counts what it loses", function()
         local peer <close>, con = peers.unix({ window_bytes = 8192 })
         local line = ("x"):rep(1023) .. "\n"

@@ -47,9 +47,22 @@ describe("the host's setup", function()
         end
     end)
 
-    it("has the command that TFTP's error suggests", function()
-        local command = source("lua/jflash/dut/servers.lua"):match('"(sudo setcap [^"]*)"')
-        assert(TEXT:find("    " .. command .. "\n", 1, true), command)
+    it("has the rule for hubs that usb-port's error suggests", function()
+        local rule = source("lua/jflash/power/usb_port.lua"):match("HUB_RULE = '([^']*)'")
+        assert(RULES:find("\n" .. rule .. "\n", 1, true), rule)
+    end)
+
+    it("has the capability that TFTP's error suggests", function()
+        local capability = source("lua/jflash/dut/servers.lua"):match('CAPABILITY = "(%g+)"')
+        assert(TEXT:find("    sudo setcap " .. capability .. " ", 1, true), capability)
+    end)
+
+    it("has the commands of lua/jflash/access.lua", function()
+        local access = require("jflash.access")
+        for _, command in ipairs({ access.give("/dev/gpiochip0"):match("^[^;]+"),
+            access.add_rule(""):match("sudo udevadm control [^\n]+") }) do
+            assert(TEXT:find("    " .. command .. "\n", 1, true), command)
+        end
     end)
 
     it("has rules of which each line matches something and does something", function()

@@ -86,8 +86,13 @@ describe("power by GPIO", function()
         local function identity(chip, line)
             return powers.open({ type = "gpio", chip = chip, line = line }, { name = "bench" }).identity
         end
-        assert.equal("gpio gpiochip0 5", identity("/dev/gpiochip0", "5"))
-        assert.equal(identity("gpiochip0", "5"), identity("/dev/gpiochip0", "5"))
+        assert.equal("gpio /dev/gpiochip0 5", identity("/dev/gpiochip0", "5"))
+        scratch:sh("ln -s /dev/null relay-board")
+        assert.equal("gpio /dev/null 5", identity(scratch:file("relay-board"), "5"))
+        assert.equal("gpio bench 5", identity("bench", "5"))
+        for _, name in ipairs({ "gpiochip0", "0" }) do
+            assert.equal(identity("/dev/gpiochip0", "5"), identity(name, "5"))
+        end
         assert.not_equal(identity("gpiochip0", "5"), identity("gpiochip0", "6"))
     end)
 

@@ -9,7 +9,14 @@ local STAND_IN = [[#!/bin/sh
 # A STAND-IN for uhubctl: port 2 of hub 1-1.4 can be switched.
 dir=$(dirname "$0")
 echo "$*" >>"$dir/calls"
-[ "$2" = 1-1.4 ] || { echo "No compatible devices detected at location $2!"; exit 1; }
+complain() {
+    echo "No compatible devices detected at location $1!"
+    [ "$1" != 3-1 ] || printf '%s\n' "There were permission problems while accessing USB." \
+        "Follow https://git.io/JIB2Z for a fix!"
+    echo "Run with -h to get usage info."
+    exit 1
+} >&2
+[ "$2" = 1-1.4 ] || complain "$2"
 show() {
     echo "$1 status for hub 1-1.4 [05e3:0608 USB2.0 Hub, USB 2.00, 4 ports, ppps]"
     echo "  Port 2: $(cat "$dir/status" 2>/dev/null || echo '0100 power')"
@@ -81,11 +88,16 @@ describe("power by a USB hub's port", function()
             power:off() print(power:state()) power:on() print(power:state())
             local other = powers.open({ type = "usb-port", hub = "2-1", port = 2, sysfs = %q }, { name = "bench" })
             print(select(2, pcall(other.off, other)).message)
-        ]]):format(dir, dir)))
+            other = powers.open({ type = "usb-port", hub = "3-1", port = 2, sysfs = %q }, { name = "bench" })
+            local failure = select(2, pcall(other.off, other))
+            print(failure.message) print(failure.hint)
+        ]]):format(dir, dir, dir)))
         local result = assert(sys.run({ sys.process_exe(sys.pid()), "run", dir .. "/use.lua" },
             { env = { PATH = dir .. ":" .. path } }))
-        assert.equal("off\non\npower off: uhubctl: No compatible devices detected at location 2-1!\n", result.stdout,
-            result.stderr)
+        local wanted = "off\non\npower off: uhubctl: No compatible devices detected at location 2-1!\n"
+            .. "power off: uhubctl: There were permission problems while accessing USB.\n"
+            .. "a udev rule lets you: echo 'SUBSYSTEM==\"usb\","
+        assert.equal(wanted, result.stdout:sub(1, #wanted), result.stderr)
         assert.truthy(sys.read_file(dir .. "/calls"):find("-l 1-1.4 -p 2 -a off\n", 1, true))
     end)
 end)
