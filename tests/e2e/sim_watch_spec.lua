@@ -53,6 +53,7 @@ describe("jflash console --watch", function()
         local result = second:wait(10)
         assert.equal(0, result.status, result.stderr)
         assert.matches("the run has ended, without a result", result.stderr)
+        assert.truthy(result.stderr:find("jflash power state --board sim", 1, true), result.stderr)
         -- Its text is still in the lock's file.
         result = bench:jflash({ "console", "--board", "sim", "--watch" })
         assert.equal(4, result.status, result.stderr)
