@@ -32,19 +32,24 @@ local function assert_flashed(bench, result)
         says = { "the console is open again after", "flashed and verified" } })
 end
 
+-- Kills ser2net while a run stands still before a step, and starts it again.
+local function assert_goes_on(accepter, step)
+    local bench <close> = support.bench()
+    local server <close> = put_between(bench, accepter, 30)
+    local marker, go = bench:path("marker"), bench:path("go")
+    local run = bench:start_recipe(support.waiting_in(step, marker, go), { bench:image("disk.img") })
+    run:wait_until("the step", function() return sys.stat(marker) end)
+    server:kill()
+    support.write(go, "")
+    run:wait_said("trying for 30 s to open it again")
+    server:run()
+    assert_flashed(bench, run:wait())
+end
+
 for accepter in pairs(SCHEMES) do
     describe("a run through ser2net's " .. accepter, function()
         it("goes on when that is started again at the loader's prompt", function()
-            local bench <close> = support.bench()
-            local server <close> = put_between(bench, accepter, 30)
-            local marker, go = bench:path("marker"), bench:path("go")
-            local run = bench:start_recipe(support.waiting_in("load", marker, go), { bench:image("disk.img") })
-            run:wait_until("the step", function() return sys.stat(marker) end)
-            server:kill()
-            support.write(go, "")
-            run:wait_said("trying for 30 s to open it again")
-            server:run()
-            assert_flashed(bench, run:wait())
+            assert_goes_on(accepter, "load")
         end)
 
         it("goes on when that is started again while it writes", function()
@@ -72,6 +77,12 @@ for accepter in pairs(SCHEMES) do
 end
 
 describe("a run through ser2net", function()
+    for _, step in ipairs({ "login", "verify" }) do
+        it("goes on when that is started again before the step " .. step, function()
+            assert_goes_on("telnet(rfc2217)", step)
+        end)
+    end
+
     it("does not take a board for flashed that was reset while the console was away", function()
         local bench <close> = support.bench(WRITING)
         local server <close> = put_between(bench, "telnet(rfc2217)", 30)
