@@ -286,3 +286,69 @@ describe("a console that hangs up and comes back in the middle of a run", functi
         },
     }, it)
 end)
+
+-- A run stands still at a step until the test lets it go on.
+local PAUSE = [[
+recipe:before(%q, function()
+    local job, sys = require("jflash.job"), require("jflash.sys")
+    io.open(%q, "w"):close()
+    while not sys.stat(%q) do
+        require("jflash.errors").check("host", job.sleep(0.02))
+    end
+end)
+]]
+
+describe("ser2net that is killed and started again in the middle of a run", function()
+    local function put_before(bench, accepter)
+        local server = ser2net.start(accepter, bench.board.console)
+        bench.config.console.device = (accepter == "raw" and "tcp:" or "rfc2217:") .. server.address
+        return server
+    end
+
+    -- The terminal has ser2net's settings, and keeps them when that is killed.
+    local function assert_result(bench, run, wanted)
+        local result = run:wait()
+        bench.tty = bench:tty_settings()
+        bench:assert_result(result, wanted)
+    end
+
+    for accepter, steps in pairs({ ["telnet(rfc2217)"] = { "login", "verify" }, raw = { "load" } }) do
+        for _, step in ipairs(steps) do
+            it(("at %s is waited for: %s"):format(step, accepter), function()
+                local bench <close> = support.bench(nil, { console = { reconnect_s = 20 }, retries = 1 })
+                local server <close> = put_before(bench, accepter)
+                local marker, go = bench:path("marker"), bench:path("go")
+                local run = bench:start_recipe(PAUSE:format(step, marker, go), { bench:image("disk.img") })
+                run:wait_until("the step", function() return sys.stat(marker) end)
+                server:kill()
+                support.write(go, "")
+                run:wait_said("trying for 20 s to open it again")
+                server:run()
+                assert_result(bench, run, { status = 0, storage = "flashed", says = "flashed and verified" })
+            end)
+        end
+
+        it("while the image is written costs no byte: " .. accepter, function()
+            local bench <close> = support.bench(nil, { console = { reconnect_s = 20 } })
+            local server <close> = put_before(bench, accepter)
+            local run = bench:start_flash({ bench:image("disk.img") })
+            run:wait_until("the writer", function() return bench:workers() > 0 end)
+            server:kill()
+            run:wait_said("trying for 20 s to open it again")
+            server:run()
+            assert_result(bench, run, { status = 0, cycles = 1, storage = "flashed",
+                says = "flashed and verified" })
+        end)
+    end
+
+    it("ends the run where it is not waited for", function()
+        local bench <close> = support.bench()
+        local server <close> = put_before(bench, "telnet(rfc2217)")
+        local marker, go = bench:path("marker"), bench:path("go")
+        local run = bench:start_recipe(PAUSE:format("write", marker, go), { bench:image("disk.img") })
+        run:wait_until("the step", function() return sys.stat(marker) end)
+        server:kill()
+        support.write(go, "")
+        assert_result(bench, run, { status = 5, step = "write", message = "hung up" })
+    end)
+end)

@@ -1,10 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- Power by SNMP, against a real snmpd whose objects are kept by a script.
-local errors = require("jflash.errors")
 local job = require("jflash.job")
 local net = require("jflash.net")
-local powers = require("jflash.power")
+local power_tests = require("tests.support.power")
 local scratches = require("tests.support.scratch")
 local sys = require("jflash.sys")
 
@@ -42,23 +41,18 @@ case $1 in
 esac
 ]]
 
-local function failure_of(action, ...)
-    local ok, failure = xpcall(action, errors.wrap, ...)
-    assert.is_false(ok)
-    assert.not_equal("bug", failure.class, failure.message)
-    return failure
-end
+local failure_of = power_tests.failure_of
 
 describe("power by SNMP", function()
     local scratch, agent, host, port
 
-    local function open(more, context)
+    local function open(more)
         local config = { type = "snmp", host = host, port = port, preset = "apc", outlet = 5,
             community = "open sesame" }
         for key, value in pairs(more or {}) do
             config[key] = value
         end
-        return powers.open(config, context or { name = "bench", retry_pause_s = 0, settle_s = 0 })
+        return power_tests.open(config)
     end
 
     setup(function()
@@ -188,6 +182,44 @@ describe("power by SNMP", function()
         assert.truthy(failure.message:find("(3 tries)", 1, true), failure.message)
     end)
 
+    it("leaves an agent that does not answer at once when cancelled", function()
+        local power = open({ port = port + 1, timeout_s = 60 })
+        local begun = job.now()
+        local failure = failure_of(function()
+            job.cancel(2)
+            power:on()
+        end)
+        job.reset()
+        assert.equal("cancelled", failure.class)
+        assert.is_true(job.now() - begun < 10)
+    end)
+
+    -- A child that asks for the state with a user of version 3.
+    local function ask(env)
+        local config = ("{type='snmp', host='%s', port=%d, preset='apc', outlet=5, version='3', user='shaaes', "
+            .. "auth_protocol='SHA', auth_key='auth-key-2', priv_protocol='AES', priv_key='priv-key-2'}")
+            :format(host, port)
+        return power_tests.use(scratch, config, "state", { env = env })
+    end
+
+    it("reads and writes nothing of the user's, and keeps no secret", function()
+        scratch:sh("mkdir -p home/.snmp tmp")
+        local home = scratch:file("home")
+        scratch:write("home/.snmp/snmp.conf", "clientaddr 192.0.2.1\n") -- no address of ours
+        assert.equal("state\toff\n", ask({ HOME = home, TMPDIR = scratch:file("tmp"),
+            SNMPCONFPATH = home .. "/.snmp", SNMP_PERSISTENT_DIR = home .. "/.snmp" }))
+        assert.equal(home .. "/.snmp/snmp.conf", scratches.capture(("find %s %s -type f"):format(home,
+            scratch:file("tmp"))))
+    end)
+
+    it("names the package when the library is not there", function()
+        scratch:sh("mkdir nothing")
+        scratch:write("nothing/libnetsnmp.so.40", "")
+        local said = ask({ LD_LIBRARY_PATH = scratch:file("nothing") })
+        assert.equal(("host\tpower state: SNMP agent udp:%s:%d: talking to SNMP agents needs libnetsnmp.so.40, "
+            .. "which is not installed: apt install libsnmp40\nhint\tnil\n"):format(host, port), said)
+    end)
+
     local BASE = "1.3.6.1.4.1."
 
     local function keep(objects)
@@ -273,7 +305,7 @@ describe("power by SNMP", function()
             { { oid = "sysName.0", on_value = 1, off_value = 0 }, "is no number of an object" },
         }) do
             case[1].type, case[1].host = "snmp", "pdu"
-            local failure = failure_of(powers.open, case[1], { name = "bench" })
+            local failure = failure_of(power_tests.open, case[1])
             assert.equal("config", failure.class)
             assert(failure.message:find(case[2], 1, true), failure.message)
         end
