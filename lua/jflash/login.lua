@@ -22,7 +22,7 @@ local function type_once(console, name, pace)
     console:send(name, { cps = pace:cps() })
     local match = console:try_expect(name, { timeout_s = ECHO_S })
     if not match then
-        return console:pending() == "" and "silent" or "damaged"
+        return console:pending():find("%S") and "damaged" or "silent"
     end
     console:watch(DOUBLED_S)
     local is_whole = not match.before:find("[^%s%c]") and console:pending() == ""

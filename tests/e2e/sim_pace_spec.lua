@@ -65,6 +65,13 @@ describe("a board that loses what is typed too fast", function()
         assert.same({ name }, logins(bench))
     end)
 
+    it("may echo no user's name at all", function()
+        local bench <close> = support.bench({ login_echo = false })
+        local result = command(bench, "busybox-shell", "true")
+        assert.falsy(result.stderr:find("damaged", 1, true), result.stderr)
+        assert.same({ "root" }, logins(bench))
+    end)
+
     it("gets a password typed again that it has refused", function()
         local bench <close> = support.bench({ password = "geheimes-wort",
             faults = { { kind = "drop", at = "login", every = 9, times = 1 } } },
