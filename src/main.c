@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/shared.h"
 #include "runtime/job.h"
 #include "sys/arguments.h"
 #include "sys/terminal.h"
@@ -66,10 +67,12 @@ static void watch(struct jf_job *job, int signals_fd) {
 
 int main(int argc, char **argv) {
     struct jf_error err;
+    struct jf_shared shared = JF_SHARED_INIT;
     struct jf_job *job;
     char **arguments = jf_arguments_take(argc, argv);
     int signals_fd = open_signals();
-    if (!arguments || signals_fd < 0 || jf_job_start(argc, arguments, &job, &err) != JF_OK) {
+    if (!arguments || signals_fd < 0 ||
+        jf_job_start(argc, arguments, &shared, &job, &err) != JF_OK) {
         fprintf(stderr, "jflash: cannot start: %s\n",
                 !arguments       ? "not enough memory"
                 : signals_fd < 0 ? "signalfd"

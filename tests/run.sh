@@ -126,8 +126,8 @@ threads() {
     ./dev build tsan || exit 1
     c_units tsan
     specs tsan 600 tests/unit/lua/console_spec.lua tests/unit/lua/console_live_spec.lua \
-        tests/unit/lua/image_spec.lua tests/unit/lua/store_spec.lua \
-        tests/unit/lua/job_spec.lua tests/unit/lua/http_spec.lua \
+        tests/unit/lua/console_net_spec.lua tests/unit/lua/image_spec.lua \
+        tests/unit/lua/store_spec.lua tests/unit/lua/job_spec.lua tests/unit/lua/http_spec.lua \
         tests/unit/lua/serve_image_spec.lua tests/peers/tftp_spec.lua \
         tests/peers/download_spec.lua tests/peers/oci_faults_spec.lua
 }

@@ -6,7 +6,6 @@
 
 local duts = require("jflash.dut")
 local errors = require("jflash.errors")
-local log = require("jflash.log")
 local reports = require("jflash.report")
 local results = require("jflash.report.result")
 local runs = require("jflash.dut.run")
@@ -17,18 +16,6 @@ local M = {}
 local function add_result(failure, report)
     local result = ("the storage is done: %s"):format(report:result())
     failure.hint = failure.hint and (result .. "; " .. failure.hint) or result
-end
-
--- A result that cannot be written never hides how the run ended.
-local function keep_result(run, report, failure)
-    local ok, message = results.write(run, report, failure)
-    if ok then
-        return
-    elseif failure then
-        errors.append_cleanup(failure, "write the run's result", message)
-    else
-        log.warn("the run's result could not be written: %s", message)
-    end
 end
 
 --- Runs a recipe. The board is released, and its power off, when this returns or
@@ -56,7 +43,7 @@ function M.run(recipe, board, options, behind)
     if not ok and done then
         add_result(failure, report)
     end
-    keep_result(run, report, not ok and failure or nil)
+    results.keep(run, report, not ok and failure or nil)
     if not ok then
         error(failure, 0)
     end

@@ -23,6 +23,7 @@
 struct jf_redactor;
 struct jf_terminal;
 struct jf_notes;
+struct jf_shared;
 
 // What the bindings of one job share. The runtime owns it and all it points to.
 struct jf_context {
@@ -30,6 +31,7 @@ struct jf_context {
     struct jf_redactor *redactor; // secrets that no log and no transcript may show
     struct jf_terminal *terminal; // restored when the process is killed hard
     struct jf_notes *notes;       // what a hard exit would leave on
+    struct jf_shared *shared;     // with all jobs of the process
 };
 
 // The context of the job that runs in `L`; never NULL.

@@ -220,7 +220,7 @@ static int console_send_break(lua_State *L) {
 }
 
 static int console_discard(lua_State *L) {
-    jf_console_discard(jf_bind_check_console(L));
+    jf_console_discard(jf_bind_check_console(L), jf_bind_context(L)->cancel);
     return 0;
 }
 

@@ -22,6 +22,7 @@
     X(mqtt)                                                                                        \
     X(net)                                                                                         \
     X(registry)                                                                                    \
+    X(snmp)                                                                                        \
     X(store)                                                                                       \
     X(sys)                                                                                         \
     X(tftp)                                                                                        \

@@ -303,7 +303,8 @@ void jf_console_close(struct jf_console *console) {
     free(console);
 }
 
-void jf_console_discard(struct jf_console *console) {
+void jf_console_discard(struct jf_console *console, const struct jf_cancel *cancel) {
+    jf_stream_purge(console->stream, cancel);
     // A board that never stops talking must not keep us here.
     jf_deadline deadline = jf_deadline_in(0.1);
     while (jf_console_step(console) && jf_deadline_left_ns(deadline) > 0)

@@ -80,9 +80,9 @@ enum jf_code jf_console_set_line(struct jf_console *console, const struct jf_lin
 // The settings it was opened with or that were made since.
 struct jf_line jf_console_line(const struct jf_console *console);
 
-// Forgets what came so far, also what the system holds ready: only what comes
-// from now on will match.
-void jf_console_discard(struct jf_console *console);
+// Forgets what came so far, also what the system and an RFC 2217 server hold ready: only
+// what comes from now on will match.
+void jf_console_discard(struct jf_console *console, const struct jf_cancel *cancel);
 
 // Appends the last `max` bytes of text, read or not; or all text not yet read.
 // False when memory is out.

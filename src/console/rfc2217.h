@@ -24,6 +24,7 @@ enum jf_rfc2217_command {
     JF_RFC2217_NOTIFY_MODEMSTATE = 7,
     JF_RFC2217_FLOWCONTROL_SUSPEND = 8,
     JF_RFC2217_FLOWCONTROL_RESUME = 9,
+    JF_RFC2217_PURGE_DATA = 12,
 };
 #define JF_RFC2217_ANSWER 100
 
@@ -47,6 +48,9 @@ enum jf_rfc2217_control {
     JF_RFC2217_IN_DTR = 18,
     JF_RFC2217_FLOW_DSR = 19,
 };
+
+// Value of PURGE_DATA: what the server received from its port and has not sent yet.
+#define JF_RFC2217_PURGE_RECEIVED 1
 
 // The longest command: its number and four bytes.
 #define JF_RFC2217_MAX 5

@@ -11,6 +11,8 @@
 #define ANSWER_S 5.0
 // How long a server may take that tells which lines it drives.
 #define OUTPUTS_S 2.0
+// How long a server may take to forget what it holds.
+#define PURGE_S 1.0
 
 static void take_sub(void *context, uint8_t option, const uint8_t *bytes, size_t len) {
     struct jf_telnet_stream *self = context;
@@ -189,6 +191,20 @@ static enum jf_code rfc2217_set_line(struct jf_stream *stream, const struct jf_l
     return code;
 }
 
+// Behind its answer comes nothing that it held. A server that does not answer is not
+// asked again.
+static void rfc2217_purge(struct jf_stream *stream, const struct jf_cancel *cancel) {
+    struct jf_telnet_stream *self = (struct jf_telnet_stream *)stream;
+    struct jf_error ignored;
+    uint32_t answer;
+    if (self->cannot_purge)
+        return;
+    enum jf_code code =
+        ask(self, (struct jf_rfc2217_request){JF_RFC2217_PURGE_DATA, JF_RFC2217_PURGE_RECEIVED},
+            PURGE_S, &answer, cancel, &ignored);
+    self->cannot_purge = code == JF_TIMEOUT;
+}
+
 static const struct jf_stream_type rfc2217_type = {
     .read = jf_telnet_stream_read,
     .write = jf_telnet_stream_write,
@@ -196,6 +212,7 @@ static const struct jf_stream_type rfc2217_type = {
     .set_modem = rfc2217_set_modem,
     .get_modem = rfc2217_get_modem,
     .set_line = rfc2217_set_line,
+    .purge = rfc2217_purge,
     .close = jf_telnet_stream_close,
 };
 

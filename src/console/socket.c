@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/wait.h"
-#include "net/resolve.h"
+#include "sys/resolve.h"
 
 #define LONGEST_HOST 255
 // A unix socket whose queue is full says so and cannot be polled.

@@ -78,6 +78,11 @@ enum jf_code jf_stream_set_line(struct jf_stream *stream, const struct jf_line *
     return stream->type->set_line(stream, line, cancel, err);
 }
 
+void jf_stream_purge(struct jf_stream *stream, const struct jf_cancel *cancel) {
+    if (stream->type->purge)
+        stream->type->purge(stream, cancel);
+}
+
 void jf_stream_close(struct jf_stream *stream) {
     if (stream)
         stream->type->close(stream);

@@ -37,6 +37,9 @@ struct jf_stream_type {
     // Changes the settings of the line, apart from dtr, rts and hang_up; NULL as above.
     enum jf_code (*set_line)(struct jf_stream *stream, const struct jf_line *line,
                              const struct jf_cancel *cancel, struct jf_error *err);
+    // Has the other side forget what it received and still holds for us. What cannot be
+    // forgotten stays; NULL: the other side holds nothing for long.
+    void (*purge)(struct jf_stream *stream, const struct jf_cancel *cancel);
     // Puts back what opening changed, closes and frees.
     void (*close)(struct jf_stream *stream);
 };
@@ -65,6 +68,9 @@ enum jf_code jf_stream_get_modem(struct jf_stream *stream, struct jf_modem_state
                                  const struct jf_cancel *cancel, struct jf_error *err);
 enum jf_code jf_stream_set_line(struct jf_stream *stream, const struct jf_line *line,
                                 const struct jf_cancel *cancel, struct jf_error *err);
+
+// Does nothing where the stream has no such thing.
+void jf_stream_purge(struct jf_stream *stream, const struct jf_cancel *cancel);
 
 // Accepts NULL.
 void jf_stream_close(struct jf_stream *stream);

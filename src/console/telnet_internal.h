@@ -32,6 +32,7 @@ struct jf_telnet_stream {
     bool has_modem; // the server has told the modem lines that it reads
     uint32_t modem;
     bool hides_outputs; // the server does not tell those that it drives
+    bool cannot_purge;  // the server does not answer PURGE-DATA
     bool is_lax;        // answers to SET-CONTROL are not waited for
 };
 

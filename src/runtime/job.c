@@ -133,10 +133,12 @@ static void *job_thread(void *argument) {
     return NULL;
 }
 
-enum jf_code jf_job_start(int argc, char **argv, struct jf_job **ret_job, struct jf_error *err) {
+enum jf_code jf_job_start(int argc, char **argv, struct jf_shared *shared, struct jf_job **ret_job,
+                          struct jf_error *err) {
     struct jf_job *job = new_job(argc, argv);
     if (!job)
         return jf_fail(err, JF_LIMIT, "not enough memory or descriptors");
+    job->context.shared = shared;
     int failed = pthread_create(&job->thread, NULL, job_thread, job);
     if (failed) {
         free_job(job);

@@ -10,11 +10,13 @@
 #include "base/error.h"
 
 struct jf_job;
+struct jf_shared;
 
-// Starts `require("jflash.cli").main(argv)` on a thread of its own. `argv` must
-// outlive the job. On success the caller owns the job and frees it with
+// Starts `require("jflash.cli").main(argv)` on a thread of its own. `argv` and
+// `shared` must outlive the job. On success the caller owns the job and frees it with
 // jf_job_finish.
-enum jf_code jf_job_start(int argc, char **argv, struct jf_job **ret_job, struct jf_error *err);
+enum jf_code jf_job_start(int argc, char **argv, struct jf_shared *shared, struct jf_job **ret_job,
+                          struct jf_error *err);
 
 // A descriptor that becomes readable when the job has ended.
 int jf_job_done_fd(const struct jf_job *job);

@@ -103,6 +103,57 @@ function M.unplug(port)
     end)
 end
 
+-- Whether the HID device that a process plays has its node.
+local function is_hidraw(pid)
+    for _, name in ipairs(sys.list("/sys/class/hidraw") or {}) do
+        local about = sys.read_file("/sys/class/hidraw/" .. name .. "/device/uevent") or ""
+        if about:find("HID_PHYS=" .. pid .. "\n", 1, true) and sys.stat("/dev/" .. name) then
+            return true
+        end
+    end
+end
+
+-- Whether a USB device with that serial number has its configuration.
+local function is_at_usb(serial)
+    for _, name in ipairs(sys.list("/sys/bus/usb/devices")) do
+        local device = "/sys/bus/usb/devices/" .. name
+        if sys.read_file(device .. "/serial") == serial .. "\n" and sys.stat(device .. "/" .. name .. ":1.0") then
+            return true
+        end
+    end
+end
+
+--- Plugs in a HID device that hid_device.py plays, e.g. "ykush3"; to be closed.
+---@param kind string
+---@param serial string
+---@return {said: fun(): string[]}  the reports that came since the last time
+function M.hid_device(kind, serial)
+    local log = os.tmpname()
+    local process = assert(sys.spawn({ "python3", "-IS", "tests/guest/hid_device.py", kind, serial }, {
+        stdout = log, stderr = log,
+    }))
+    M.await("the HID device", function()
+        return is_hidraw(process:pid()) or kind == "ykush" and is_at_usb(serial)
+    end)
+    local seen = 0
+    return setmetatable({
+        said = function()
+            local lines = {}
+            for line in M.read(log):gmatch("[^\n]+") do
+                table.insert(lines, line)
+            end
+            local fresh = table.move(lines, seen + 1, #lines, 1, {})
+            seen = #lines
+            return fresh
+        end,
+    }, { __close = function()
+        process:kill()
+        process:wait()
+        process:close()
+        os.remove(log)
+    end })
+end
+
 -- The 16550 on the PCI bus: a serial port with a driver as every PC has it.
 local function uart()
     for _, name in ipairs(sys.list("/sys/class/tty")) do
@@ -152,7 +203,9 @@ print(wait_break(False) - start, flush=True)
 function M.watch_break()
     local _, device = uart()
     local log = os.tmpname()
-    local process = assert(sys.spawn({ "python3", "-c", BREAK_WATCHER, device .. "/resource0" }, { stdout = log }))
+    local process = assert(sys.spawn({ "python3", "-IS", "-c", BREAK_WATCHER, device .. "/resource0" }, {
+        stdout = log,
+    }))
     M.await("the watcher", function()
         return sys.read_file(log) ~= ""
     end)

@@ -49,7 +49,7 @@ describe("a USB serial adapter", function()
     it("is found by its serial number, by where it is plugged in, and by its device", function()
         local board <close> = guest.peer("usb")
         for _, name in ipairs({ "usb:JF0001", "usb:JF0001:0", "usb-path:1-1.2", "usb-path:1-1.2:1.0",
-            "/dev/ttyUSB0", "/dev/ttyUSB*" }) do
+            "usb-id:0403:6001", "usb-id:0403:6001:0", "/dev/ttyUSB0", "/dev/ttyUSB*" }) do
             local con <close> = assert(console.open(name))
             assert(con:send("from " .. name .. "\r"))
             assert(board:expect("from " .. name, { timeout_s = 10 }))
@@ -79,7 +79,7 @@ describe("a USB serial adapter", function()
     it("that is not there makes an error that names those that are", function()
         local con, message, code = console.open("usb:JF0003")
         assert.same({ nil, "io" }, { con, code })
-        assert.truthy(message:find("ttyUSB0 (usb:JF0001, usb-path:1-1.2:1.0)", 1, true), message)
+        assert.truthy(message:find("ttyUSB0 (usb:JF0001, usb-path:1-1.2:1.0, usb-id:0403:6001)", 1, true), message)
     end)
 
     it("is told from another one, and from one of the same number", function()

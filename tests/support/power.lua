@@ -49,22 +49,23 @@ end
 ---@param source string  in tests/support
 function M.build_fake(scratch, name, source)
     local path = assert(sys.realpath(arg[0]:match("^(.*)tests/busted%.lua$") .. "tests/support/" .. source))
-    scratch:write("use.lua", SCRIPT)
     scratch:sh(("cc -shared -fPIC -o %s '%s'"):format(name, path))
 end
 
---- Uses a driver in a child process, which has the fake library; returns what it printed.
+--- Uses a driver in a child process, which finds libraries in `scratch`; returns what it printed.
 ---@param scratch tests.Scratch
 ---@param config string  in Lua
 ---@param steps string   "on state"
----@param options {env: table, before: string[]|nil}  before: words of a command that runs it
+---@param options {env: table|nil, before: string[]|nil}|nil  before: words of a command that runs it
 ---@return string
 function M.use(scratch, config, steps, options)
+    options = options or {}
     local before = options.before or {}
-    local argv = table.move({ sys.process_exe(sys.pid()), "run", scratch:file("use.lua"), config, steps },
+    local script = scratch:write("use.lua", SCRIPT)
+    local argv = table.move({ sys.process_exe(sys.pid()), "run", script, config, steps },
         1, 5, #before + 1, { table.unpack(before) })
     local env = { LD_LIBRARY_PATH = scratch.path }
-    for name, value in pairs(options.env) do
+    for name, value in pairs(options.env or {}) do
         env[name] = value
     end
     local result = assert(sys.run(argv, { env = env }))

@@ -13,6 +13,7 @@
 #   suspend    suspends the client at command 5, and resumes it at one with a value above 4
 #   modem=N    tells the modem's state when RTS is raised
 #   hangup=N   hangs up at the first command 5 with that value
+#   late       sends "late" ahead of its answer to command 12
 #   closed     answers what asks for the state of DTR and RTS with the question
 # Otherwise it tells that state, which is raised at each connection, as a tty's is.
 import socket
@@ -55,6 +56,8 @@ def take_command(peer, payload):
         argument = int(value).to_bytes(4, "big")
     if key == "suspend" and number == 5:
         peer.sendall(subnegotiation(109 if argument[0] > 4 else 108))
+    if key == "late" and number == 12:
+        peer.sendall(b"late")
     peer.sendall(subnegotiation(100 + number, argument))
     if key == "modem" and control == OUTPUTS[10]:
         peer.sendall(subnegotiation(107, bytes([int(value)])))

@@ -8,11 +8,13 @@
 local board_lock = require("jflash.board_lock")
 local boot_files = require("jflash.boot_files")
 local consoles = require("jflash.dut.console")
+local errors = require("jflash.errors")
 local job = require("jflash.job")
 local learned = require("jflash.dut.learned")
 local log = require("jflash.log")
 local powers = require("jflash.power")
 local reports = require("jflash.report")
+local results = require("jflash.report.result")
 local runs = require("jflash.dut.run")
 local scopes = require("jflash.scope")
 local uboots = require("jflash.uboot")
@@ -77,6 +79,13 @@ local function release_power(self)
     self.scope:cancel(self.power_off_due)
 end
 
+-- Of a script or a Lua prompt, which need not write anything.
+local function idle_report()
+    local report = reports.new()
+    report.writes = false
+    return report
+end
+
 --- Takes the board: its lock (not for a dry run), its power driver, its console (not
 --- yet opened).
 ---@param board table   see jflash.config
@@ -90,7 +99,7 @@ function M.new(board, options, report)
         board = board,
         options = options,
         log = log,
-        report = report or reports.new(),
+        report = report or idle_report(),
         own_files = {},
         pieces = {},
         scope = scopes.new(),
@@ -114,8 +123,9 @@ function M.new(board, options, report)
 end
 
 --- Keeps the console's transcript and the log in a run's folder.
----@param run jflash.dut.Run|nil  nil makes a new one
+---@param run jflash.dut.Run|nil  nil makes a new one, whose result is written when the dut is closed
 function Dut:start_run(run)
+    self.run_is_own = run == nil
     self.run = run or runs.new(self.options.run_dir, self.name)
     self.console:record(self.run:file(runs.CONSOLE))
     if self.lock then
@@ -191,7 +201,9 @@ function Dut:flash(image, options)
         verify = options.verify,
         format = options.format,
     }, { __index = outer })
+    local before = self.report
     self.report, self.pieces = reports.new(), {}
+    self.report.power = before.power
     self:need_run()
     require("jflash.recipe.choice").choose(nil, self.board, self.options):run(self)
     return self.report
@@ -238,8 +250,17 @@ function Dut:use_dtb(place)
     boot_files.use(self, "dtb", place)
 end
 
+-- The result comes last: it also tells what went wrong while the board was released.
 function Dut:__close(failure)
-    getmetatable(self.scope).__close(self.scope, failure)
+    failure = failure and errors.wrap(failure)
+    local ok, raised = pcall(getmetatable(self.scope).__close, self.scope, failure)
+    if self.run_is_own then
+        self.run_is_own = false
+        results.keep(self.run, self.report, failure or not ok and raised or nil)
+    end
+    if not ok then
+        error(raised, 0)
+    end
 end
 
 function Dut:close()

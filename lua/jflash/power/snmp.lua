@@ -1,12 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- Power by outlets behind an SNMP agent, through net-snmp's programs. Communities and
--- keys go to them in a file that only this user can read: a command line is everybody's.
+-- Power by outlets behind an SNMP agent.
 
 local errors = require("jflash.errors")
 local presets = require("jflash.power.snmp_presets")
 local schema = require("jflash.schema")
-local sys = require("jflash.sys")
+local snmp = require("jflash.snmp")
 
 local M = {}
 
@@ -73,40 +72,15 @@ M.schema = schema.record({
 
 -- A PDU switches one outlet after the other.
 local SETTLE_S = 10
-local RETRIES = 2
-local OVERHEAD_S = 5
 
 ---@class jflash.power.Snmp
 local Snmp = {}
 Snmp.__index = Snmp
 
-local function quoted(value)
-    return '"' .. value:gsub('[\\"]', "\\%0") .. '"'
-end
-
-local function settings(config)
-    local lines = { "defVersion " .. config.version }
-    if config.version ~= "3" then
-        table.insert(lines, "defCommunity " .. quoted(config.community))
-        return table.concat(lines, "\n") .. "\n"
-    end
-    table.insert(lines, "defSecurityName " .. quoted(config.user))
-    table.insert(lines, "defSecurityLevel " .. (config.priv_key and "authPriv" or config.auth_key and "authNoPriv"
-        or "noAuthNoPriv"))
-    if config.auth_key then
-        table.insert(lines, "defAuthType " .. config.auth_protocol)
-        table.insert(lines, "defAuthPassphrase " .. quoted(config.auth_key))
-    end
-    if config.priv_key then
-        table.insert(lines, "defPrivType " .. config.priv_protocol)
-        table.insert(lines, "defPrivPassphrase " .. quoted(config.priv_key))
-    end
-    return table.concat(lines, "\n") .. "\n"
-end
-
--- What the agent, or the program, says of a failure; whether a further try may help,
--- and what to look at.
+-- What the agent, or net-snmp, says of a failure; whether a further try may help, and
+-- what to look at.
 local REASONS = {
+    { "No Response to an encrypted", true, "a wrong key gets no answer: look at priv_protocol and priv_key" },
     { "No Response", true, "is the agent on, and does it listen there? A wrong community gets no answer either" },
     { "Authentication failure", false, "look at auth_protocol, auth_key and community" },
     { "Decryption error", false, "look at priv_protocol and priv_key" },
@@ -122,50 +96,49 @@ local REASONS = {
     { "wrongValue", false, "look at the keys on_value and off_value" },
 }
 
-local function raise(self, what, said)
-    local words = said:match("Reason: ([^\n]+)") or said:match("([^\n]+)%s*$") or "it failed"
+local function raise(what, message, code)
     local passing, hint = false, nil
     for _, row in ipairs(REASONS) do
-        if said:find(row[1], 1, true) then
+        if message:find(row[1], 1, true) then
             passing, hint = row[2], row[3]
             break
         end
     end
     errors.raise({
         class = "host",
-        code = "failed",
+        code = code,
         retry = not passing and 0 or nil,
-        message = ("power %s: SNMP agent %s: %s"):format(what, self.agent, words),
+        message = ("power %s: %s"):format(what, message),
         hint = hint,
     })
 end
 
--- Runs one of net-snmp's programs with a folder of settings of its own: neither the
--- user's files nor MIBs are read, nothing is kept.
-local function run(self, what, program, arguments)
-    local dir = errors.check("host", sys.temp_dir("jflash-snmp-"))
-    local cleanup <close> = setmetatable({}, { __close = function() sys.remove_tree(dir) end })
-    errors.check("host", sys.write_file(dir .. "/snmp.conf", settings(self.config)))
-    local _ = cleanup
-    local argv = { program, "-Oqvet", "-r", tostring(RETRIES), "-t",
-        ("%.2f"):format(self.config.timeout_s / (RETRIES + 1)), self.agent }
-    local result, message, code = sys.run(table.move(arguments, 1, #arguments, #argv + 1, argv), {
-        env = { SNMPCONFPATH = dir, SNMP_PERSISTENT_DIR = dir, MIBS = "", MIBDIRS = dir },
-        timeout_s = self.config.timeout_s + OVERHEAD_S,
-    })
-    if not result and code == "timeout" then
-        raise(self, what, "No Response")
-    elseif not result then
-        errors.raise({ class = "host", code = code, retry = 0, message = ("power %s: %s"):format(what, message),
-            hint = "apt install snmp" })
-    elseif result.status ~= 0 or result.stdout:find("^No Such") then
-        raise(self, what, result.status ~= 0 and result.stderr or result.stdout)
+-- The first two results of a call of jflash.snmp.
+local function expect(what, result, message, code)
+    if code then
+        raise(what, message, code)
     end
-    return (result.stdout:gsub("%s+$", ""))
+    return result, message
+end
+
+local function open(self, what)
+    local config = self.config
+    return (expect(what, snmp.open(config.host, {
+        port = config.port,
+        version = config.version,
+        community = config.community,
+        user = config.user,
+        auth_protocol = config.auth_key and config.auth_protocol,
+        auth_key = config.auth_key,
+        priv_protocol = config.priv_key and config.priv_protocol,
+        priv_key = config.priv_key,
+        timeout_s = config.timeout_s,
+    })))
 end
 
 local function set(self, what, object, value)
-    run(self, what, "snmpset", { object, "i", tostring(value) })
+    local session <close> = open(self, what)
+    expect(what, session:set(object, value))
 end
 
 function Snmp:on()
@@ -186,7 +159,12 @@ local function contains(list, word)
 end
 
 local function state(self)
-    local said = run(self, "state", "snmpget", { self.objects.state_oid })
+    local session <close> = open(self, "state")
+    local value, words = expect("state", session:get(self.objects.state_oid))
+    if value == false then
+        raise("state", ("SNMP agent %s: %s"):format(self.agent, words), "failed")
+    end
+    local said = tostring(value)
     if contains(self.objects.state_on, said) then
         return "on"
     elseif contains(self.objects.state_off, said) then
@@ -200,13 +178,15 @@ local function state(self)
         hint = "look at the keys state_oid, state_on and state_off" })
 end
 
+-- nil, as a whole too, where the outlet is not measured: not every model does.
 local function read(self)
+    local session <close> = open(self, "read")
     local reading = {}
     for name, sensor in pairs(self.objects.read) do
-        local value = tonumber(run(self, "read", "snmpget", { sensor[1] }))
-        reading[name] = value and value * sensor[2]
+        local value = tonumber((expect("read", session:get(sensor.oid))))
+        reading[name] = value and value >= 0 and value * sensor.factor or nil
     end
-    return reading
+    return next(reading) and reading or nil
 end
 
 ---@param config table

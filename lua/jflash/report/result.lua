@@ -7,6 +7,7 @@
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local json = require("jflash.json")
+local log = require("jflash.log")
 local runtime = require("jflash.runtime")
 local sys = require("jflash.sys")
 
@@ -75,15 +76,22 @@ function M.make(run, report, failure)
     return presentable(fields)
 end
 
---- Writes the result into the run's folder.
+--- Writes the result into the run's folder. One that cannot be written never hides how
+--- the run ended.
 ---@param run jflash.dut.Run
 ---@param report jflash.Report
 ---@param failure jflash.Error|nil
----@return boolean|nil ok, string|nil message
-function M.write(run, report, failure)
+function M.keep(run, report, failure)
     local _ <close> = job.mask(WRITE_S)
     local text = json.encode(M.make(run, report, failure), { pretty = true }) .. "\n"
-    return sys.write_file(run:file(M.FILE), text)
+    local ok, message = sys.write_file(run:file(M.FILE), text)
+    if ok then
+        return
+    elseif failure then
+        errors.append_cleanup(failure, "write the run's result", message)
+    else
+        log.warn("the run's result could not be written: %s", message)
+    end
 end
 
 return M

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/resolve.h"
+#include "sys/resolve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
 //
 // Looks up a host's IPv4 address without being held up by a name server: the
 // caller's deadline and cancellation count.
-#ifndef JF_NET_RESOLVE_H
-#define JF_NET_RESOLVE_H
+#ifndef JF_SYS_RESOLVE_H
+#define JF_SYS_RESOLVE_H
 
 #include <netinet/in.h>
 #include <stdint.h>
