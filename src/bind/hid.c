@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // jflash.hid: USB devices of the HID class (power/hid.h).
-#include "bind/bind.h"
-
-#include "bind/modules.h"
 #include "power/hid.h"
+#include "bind/bind.h"
+#include "bind/modules.h"
 
 #define HID "jflash.hid"
 #define LIST "jflash.hid.list"
@@ -31,14 +30,17 @@ static uint16_t check_id(lua_State *L, int arg) {
 }
 
 static int hid_list(lua_State *L) {
+    static const char *const ways[] = {
+        [JF_HID_HIDRAW] = "hidraw", [JF_HID_LIBUSB] = "libusb", NULL};
     struct jf_error err;
     uint16_t vendor_id = check_id(L, 1);
     uint16_t product_id = check_id(L, 2);
+    enum jf_hid_way way = (enum jf_hid_way)luaL_checkoption(L, 3, ways[JF_HID_HIDRAW], ways);
     struct list *list = lua_newuserdatauv(L, sizeof *list, 0);
     *list = (struct list){0};
     luaL_setmetatable(L, LIST);
     lua_toclose(L, -1);
-    if (jf_hid_list(vendor_id, product_id, &list->items, &list->count, &err) != JF_OK)
+    if (jf_hid_list(way, vendor_id, product_id, &list->items, &list->count, &err) != JF_OK)
         return jf_bind_fail(L, &err);
     lua_createtable(L, (int)list->count, 0);
     for (size_t i = 0; i < list->count; i++) {

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 
 // How long hidapi may keep us from seeing a cancellation.
 #define POLL_MS 50
+#define USB_DEVICES "/sys/bus/usb/devices"
 
 struct jf_hid {
     struct jf_hid_lib lib;
@@ -59,12 +62,12 @@ static enum jf_code take_all(const struct hid_device_info *found, struct jf_hid_
     return JF_OK;
 }
 
-enum jf_code jf_hid_list(uint16_t vendor_id, uint16_t product_id, struct jf_hid_info **ret_items,
-                         size_t *ret_count, struct jf_error *err) {
+enum jf_code jf_hid_list(enum jf_hid_way way, uint16_t vendor_id, uint16_t product_id,
+                         struct jf_hid_info **ret_items, size_t *ret_count, struct jf_error *err) {
     struct jf_hid_lib lib;
     *ret_items = NULL;
     *ret_count = 0;
-    enum jf_code code = jf_hid_load(&lib, err);
+    enum jf_code code = jf_hid_load(&lib, way, err);
     if (code != JF_OK)
         return code;
     struct hid_device_info *found = lib.enumerate(vendor_id, product_id);
@@ -92,8 +95,37 @@ static enum jf_code failed(struct jf_hid *hid, const char *what, struct jf_error
     return code;
 }
 
+static unsigned read_number(const char *path) {
+    unsigned number = 0;
+    FILE *file = fopen(path, "re");
+    if (file) {
+        if (fscanf(file, "%u", &number) != 1)
+            number = 0;
+        fclose(file);
+    }
+    return number;
+}
+
+// The node of the USB device at 1-2.3:1.0; false for a path of another kind.
+static bool find_usb_node(const char *path, char node[static 32]) {
+    int len = (int)strcspn(path, ":");
+    char file[PATH_MAX];
+    snprintf(file, sizeof file, USB_DEVICES "/%.*s/busnum", len, path);
+    unsigned bus = read_number(file);
+    snprintf(file, sizeof file, USB_DEVICES "/%.*s/devnum", len, path);
+    unsigned device = read_number(file);
+    snprintf(node, 32, "/dev/bus/usb/%03u/%03u", bus, device);
+    return bus > 0 && device > 0;
+}
+
 // hidapi does not say why it could not open: the system does.
 static enum jf_code check_node(const char *path, struct jf_error *err) {
+    char usb_node[32];
+    if (path[0] != '/') {
+        if (!find_usb_node(path, usb_node))
+            return JF_OK;
+        path = usb_node;
+    }
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return jf_fail_errno(err, errno, "%s", path);
@@ -112,7 +144,7 @@ enum jf_code jf_hid_open(const char *path, struct jf_hid **ret_hid, struct jf_er
     hid->path = copy;
     enum jf_code code = check_node(path, err);
     if (code == JF_OK)
-        code = jf_hid_load(&hid->lib, err);
+        code = jf_hid_load(&hid->lib, path[0] == '/' ? JF_HID_HIDRAW : JF_HID_LIBUSB, err);
     if (code == JF_OK) {
         hid->device = hid->lib.open_path(path);
         if (!hid->device)

@@ -11,8 +11,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 
+// Through the kernel's own driver, or past it: some devices it leaves to programs.
+enum jf_hid_way { JF_HID_HIDRAW, JF_HID_LIBUSB };
+
 struct jf_hid_info {
-    char *path; // /dev/hidrawN
+    char *path; // /dev/hidrawN, or where it is plugged in: 1-2.3:1.0
     char *serial;
     char *product;
     uint16_t vendor_id;
@@ -21,8 +24,8 @@ struct jf_hid_info {
 
 // All devices of one vendor and product (0: any). The caller frees the list with
 // jf_hid_list_free, also after a failure.
-enum jf_code jf_hid_list(uint16_t vendor_id, uint16_t product_id, struct jf_hid_info **ret_items,
-                         size_t *ret_count, struct jf_error *err);
+enum jf_code jf_hid_list(enum jf_hid_way way, uint16_t vendor_id, uint16_t product_id,
+                         struct jf_hid_info **ret_items, size_t *ret_count, struct jf_error *err);
 void jf_hid_list_free(struct jf_hid_info *items, size_t count);
 
 struct jf_hid;

@@ -7,6 +7,7 @@
 #include <hidapi/hidapi.h>
 
 #include "base/error.h"
+#include "power/hid.h"
 
 // The functions that are used, by their names without "hid_".
 #define JF_HID_FUNCTIONS(X)                                                                        \
@@ -29,7 +30,7 @@ struct jf_hid_lib {
 };
 
 // JF_UNSUPPORTED, with words about what to install, when it is not there.
-enum jf_code jf_hid_load(struct jf_hid_lib *hid, struct jf_error *err);
+enum jf_code jf_hid_load(struct jf_hid_lib *hid, enum jf_hid_way way, struct jf_error *err);
 void jf_hid_unload(struct jf_hid_lib *hid); // accepts one that was not loaded
 
 #endif

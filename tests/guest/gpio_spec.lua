@@ -2,7 +2,7 @@
 --
 -- Power by GPIO lines of a kernel: the controller is a CP2112, a USB bridge that hid_device.py plays.
 local guest = require("tests.guest.guest")
-local powers = require("jflash.power")
+local support = require("tests.support.power")
 local sys = require("jflash.sys")
 
 -- Takes line 3 (GPIO_V2_GET_LINE_IOCTL of linux/gpio.h), until it is killed.
@@ -38,7 +38,7 @@ describe("power by GPIO lines of a kernel", function()
 
     local function open(config)
         config.type = "gpio"
-        return powers.open(config, { name = "bench", retry_pause_s = 0, settle_s = 0 })
+        return support.open(config)
     end
 
     -- The levels that were set: the lines, and those of them that are high.
@@ -74,10 +74,9 @@ describe("power by GPIO lines of a kernel", function()
         guest.await("the holder", function()
             return sys.stat("/tmp/held")
         end)
-        local ok, failure = pcall(function()
+        local failure = support.failure_of(function()
             open({ line = 3 }):on()
         end)
-        assert.is_false(ok)
         assert.truthy(failure.message:find("heater", 1, true), failure.message)
         holder:kill("KILL")
         holder:wait()
@@ -91,10 +90,9 @@ describe("power by GPIO lines of a kernel", function()
             { { line = "RELAY" }, "RELAY" },
             { { chip = "gpiochip7", line = 1 }, "gpiochip7" },
         }) do
-            local ok, failure = pcall(function()
+            local failure = support.failure_of(function()
                 open(case[1]):on()
             end)
-            assert.is_false(ok)
             assert.truthy(failure.message:find(case[2], 1, true), failure.message)
         end
         assert.same({}, levels())

@@ -103,12 +103,22 @@ function M.unplug(port)
     end)
 end
 
--- The node of the HID device that a process plays.
-local function hid_node(pid)
+-- Whether the HID device that a process plays has its node.
+local function is_hidraw(pid)
     for _, name in ipairs(sys.list("/sys/class/hidraw") or {}) do
         local about = sys.read_file("/sys/class/hidraw/" .. name .. "/device/uevent") or ""
         if about:find("HID_PHYS=" .. pid .. "\n", 1, true) and sys.stat("/dev/" .. name) then
-            return "/dev/" .. name
+            return true
+        end
+    end
+end
+
+-- Whether a USB device with that serial number has its configuration.
+local function is_at_usb(serial)
+    for _, name in ipairs(sys.list("/sys/bus/usb/devices")) do
+        local device = "/sys/bus/usb/devices/" .. name
+        if sys.read_file(device .. "/serial") == serial .. "\n" and sys.stat(device .. "/" .. name .. ":1.0") then
+            return true
         end
     end
 end
@@ -123,7 +133,7 @@ function M.hid_device(kind, serial)
         stdout = log, stderr = log,
     }))
     M.await("the HID device", function()
-        return hid_node(process:pid())
+        return is_hidraw(process:pid()) or kind == "ykush" and is_at_usb(serial)
     end)
     local seen = 0
     return setmetatable({
@@ -137,6 +147,8 @@ function M.hid_device(kind, serial)
             return fresh
         end,
     }, { __close = function()
+        process:kill()
+        process:wait()
         process:close()
         os.remove(log)
     end })

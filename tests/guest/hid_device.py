@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays a USB device of the HID class to the kernel, through /dev/uhid: hid_device.py KIND SERIAL.
 
-KIND is ykush3, ykush-xs, usbrelay (with 2 relays, its own number is SERIAL), noyito (with 4), or
+KIND is ykush, which is a gadget on a USB bus of its own (dummy_hcd), since the kernel's HID drivers
+leave it alone; or ykush3, ykush-xs, usbrelay (with 2 relays, its own number is SERIAL), noyito (with 4), or
 cp2112, whose driver makes a GPIO controller of it. Prints a line for each report that comes: what
 it is, and its bytes. Its physical place is its process number. Runs until it is killed.
 """
 import os
+import signal
 import struct
 import sys
 
@@ -33,6 +35,7 @@ class Device:
 
     def __init__(self, serial):
         self.serial = serial
+        self.usb_serial = serial.encode()
         self.ports = 0
 
     def switch(self, mask, on):
@@ -64,6 +67,10 @@ class Ykush3(Device):
         return bytes([1, report[0]]).ljust(64, b"\0")
 
 
+class Ykush(Ykush3):
+    product, name = 0xF2F7, "YKUSH"
+
+
 class YkushXs(Ykush3):
     product, name = 0xF0CD, "YKUSH XS"
     count = 1
@@ -74,6 +81,10 @@ class UsbRelay(Device):
 
     vendor, product, name = 0x16C0, 0x05DF, "USBRelay2"
     report_bytes = 8
+
+    def __init__(self, serial):
+        super().__init__(serial)
+        self.usb_serial = b""
 
     def feature(self, number):
         return self.serial.encode().ljust(7, b"\0") + bytes([self.ports])
@@ -122,7 +133,7 @@ class Cp2112(Device):
             self.ports = self.ports & ~report[2] | report[1] & report[2]
 
 
-KINDS = {"ykush3": Ykush3, "ykush-xs": YkushXs, "usbrelay": UsbRelay, "noyito": Noyito,
+KINDS = {"ykush": Ykush, "ykush3": Ykush3, "ykush-xs": YkushXs, "usbrelay": UsbRelay, "noyito": Noyito,
          "cp2112": Cp2112}
 
 
@@ -130,11 +141,11 @@ def say(what, data):
     print(what, data.rstrip(b"\0").hex(" "), flush=True)
 
 
-def create(uhid, device, serial):
+def create(uhid, device):
     described = descriptor(device.report_bytes)
     os.write(uhid, struct.pack("<I128s64s64sHHIIII", CREATE2, device.name.encode(),
-                               str(os.getpid()).encode(), serial, len(described), BUS_USB,
-                               device.vendor, device.product, 0, 0)
+                               str(os.getpid()).encode(), device.usb_serial, len(described),
+                               BUS_USB, device.vendor, device.product, 0, 0)
              + described.ljust(DATA_BYTES, b"\0"))
 
 
@@ -165,13 +176,67 @@ def handle(uhid, device, event):
         os.write(uhid, struct.pack("<IIH", SET_REPORT_REPLY, request, 0))
 
 
+class Gadget:
+    """A gadget with one HID function, in configfs."""
+
+    folder = "/sys/kernel/config/usb_gadget/jflash"
+
+    def __init__(self, device):
+        self.device = device
+        for name in ("strings/0x409", "configs/c.1", "functions/hid.0"):
+            os.makedirs(f"{self.folder}/{name}")
+        for name, value in (("idVendor", device.vendor), ("idProduct", device.product),
+                            ("strings/0x409/product", device.name),
+                            ("strings/0x409/serialnumber", device.serial),
+                            ("functions/hid.0/report_length", device.report_bytes)):
+            self.write(name, str(value).encode())
+        self.write("functions/hid.0/report_desc", descriptor(device.report_bytes))
+        os.symlink(f"{self.folder}/functions/hid.0", f"{self.folder}/configs/c.1/hid.0")
+        self.write("UDC", b"dummy_udc.0")
+
+    def write(self, name, value):
+        with open(f"{self.folder}/{name}", "wb", buffering=0) as file:
+            file.write(value)
+
+    def play(self):
+        node = os.open("/dev/hidg0", os.O_RDWR)
+        while True:
+            report = os.read(node, self.device.report_bytes)
+            say("output", report)
+            answer = self.device.output(report)
+            if answer:
+                os.write(node, answer)
+
+    def close(self):
+        self.write("UDC", b"\n")
+        os.unlink(f"{self.folder}/configs/c.1/hid.0")
+        for name in ("functions/hid.0", "configs/c.1", "strings/0x409", "."):
+            os.rmdir(f"{self.folder}/{name}".removesuffix("/."))
+
+
+def play_gadget(device):
+    gadget = Gadget(device)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        gadget.play()
+    finally:
+        gadget.close()
+
+
+def play_uhid(device):
+    uhid = os.open("/dev/uhid", os.O_RDWR)
+    create(uhid, device)
+    while True:
+        handle(uhid, device, os.read(uhid, EVENT_BYTES))
+
+
 def main():
     kind, serial = sys.argv[1:]
     device = KINDS[kind](serial)
-    uhid = os.open("/dev/uhid", os.O_RDWR)
-    create(uhid, device, b"" if kind == "usbrelay" else serial.encode())
-    while True:
-        handle(uhid, device, os.read(uhid, EVENT_BYTES))
+    if kind == "ykush":
+        play_gadget(device)
+    else:
+        play_uhid(device)
 
 
 main()

@@ -17,7 +17,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 # What carries the root file system, the tests' channels to QEMU, and the hardware under test.
 modules="virtio_pci 9pnet_virtio 9p virtio_console
-    xhci_pci ftdi_sio usbhid hid_generic uhid hid_cp2112"
+    xhci_pci ftdi_sio usbhid hid_generic uhid hid_cp2112 dummy_hcd usb_f_hid"
 stamp=$(cat "$0" /bin/busybox | sha256sum)
 hold "$out"
 if [ -e "$out/vmlinuz" ] && [ -e "$out/initramfs.cpio.gz" ] && [ "$(cat "$out/stamp")" = "$stamp" ]; then

@@ -2,6 +2,7 @@
 --
 -- A console on a USB serial adapter: how it is named, and what becomes of a run when it is pulled
 -- out and plugged in again.
+local board_lock = require("jflash.board_lock")
 local console = require("jflash.console")
 local consoles = require("jflash.dut.console")
 local guest = require("tests.guest.guest")
@@ -55,6 +56,24 @@ describe("a USB serial adapter", function()
             assert(board:send("to " .. name .. "\r\n"))
             assert(con:expect("to " .. name, { timeout_s = 10 }))
         end
+    end)
+
+    it("is one board under all its names, and another one's port is another board", function()
+        local function take(where)
+            return board_lock.take({ name = "bench", console = { device = where }, power = { type = "manual" } },
+                { identity = where })
+        end
+        local lock <close> = take("usb:JF0001")
+        for _, name in ipairs({ "/dev/ttyUSB0", "/dev/ttyUSB*", "usb-path:1-1.2" }) do
+            local ok, failure = pcall(take, name)
+            assert.is_false(ok)
+            assert.matches("^the console of board bench, /dev/ttyUSB0, is in use: pid " .. sys.pid(), failure.message)
+        end
+        unplug(ADAPTER)
+        assert.equal("ttyUSB0", plug(OTHER))
+        take("usb:JF0002"):close()
+        unplug(OTHER)
+        assert(lock)
     end)
 
     it("that is not there makes an error that names those that are", function()

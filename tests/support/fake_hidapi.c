@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A FAKE of libhidapi-hidraw.so.0 for tests: it has hidapi's functions and plays YKUSH
-// hubs, USBRelay and Noyito cards. In the folder $FAKE_HID, "devices" has a line for each:
-// path, vendor, product (hexadecimal), serial number, name. What is sent goes to "log",
-// which ports are on to "ports" (a number whose bit 0 is port 1). With "stuck" they stay.
+// A FAKE of libhidapi-hidraw.so.0 and libhidapi-libusb.so.0 for tests: it has hidapi's
+// functions and plays YKUSH hubs, USBRelay and Noyito cards. In the folder $FAKE_HID, "devices" has
+// a line for each: path, vendor, product (hexadecimal), serial number, name. What is sent goes to
+// "log", which ports are on to "ports" (a number whose bit 0 is port 1). With "stuck" they stay.
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <hidapi/hidapi.h>
 #include <stdio.h>
@@ -49,6 +50,14 @@ static void set_ports(unsigned mask, int on) {
     fclose(file);
 }
 
+// The kernel has no hidraw node for some; the flavour is the library's own name.
+static int is_hidden(unsigned vendor, unsigned product) {
+    Dl_info self = {0};
+    dladdr((void *)&hid_init, &self);
+    return vendor == 0x04d8 && (product == 0xf2f7 || product == 0x0042) &&
+           !strstr(self.dli_fname, "libusb");
+}
+
 static void note(const char *what, const unsigned char *bytes, size_t len) {
     FILE *file = file_of("log", "a");
     fprintf(file, "%s", what);
@@ -69,7 +78,8 @@ struct hid_device_info *hid_enumerate(unsigned short vendor, unsigned short prod
     FILE *file = file_of("devices", "r");
     while (file && fscanf(file, "%255s %x %x %31s %31s", path, &one_vendor, &one_product, serial,
                           name) == 5) {
-        if ((vendor && one_vendor != vendor) || (product && one_product != product))
+        if ((vendor && one_vendor != vendor) || (product && one_product != product) ||
+            is_hidden(one_vendor, one_product))
             continue;
         struct hid_device_info *info = calloc(1, sizeof *info);
         wchar_t *wide = calloc(32, sizeof *wide);

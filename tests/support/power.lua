@@ -56,15 +56,16 @@ end
 ---@param scratch tests.Scratch
 ---@param config string  in Lua
 ---@param steps string   "on state"
----@param options {env: table, before: string[]|nil}  before: words of a command that runs it
+---@param options {env: table|nil, before: string[]|nil}|nil  before: words of a command that runs it
 ---@return string
 function M.use(scratch, config, steps, options)
+    options = options or {}
     local before = options.before or {}
     local script = scratch:write("use.lua", SCRIPT)
     local argv = table.move({ sys.process_exe(sys.pid()), "run", script, config, steps },
         1, 5, #before + 1, { table.unpack(before) })
     local env = { LD_LIBRARY_PATH = scratch.path }
-    for name, value in pairs(options.env) do
+    for name, value in pairs(options.env or {}) do
         env[name] = value
     end
     local result = assert(sys.run(argv, { env = env }))

@@ -12,6 +12,7 @@ local M = {}
 ---@field name string  for messages
 ---@field vendor_id integer
 ---@field product_ids integer[]
+---@field ignored_ids integer[]|nil  further ones, which the kernel leaves to programs
 ---@field product string|nil  a pattern: whose name is another is another device with the same numbers
 ---@field serial string|nil  which one of several
 ---@field hint string|nil  when there is none
@@ -23,8 +24,9 @@ local function fail(what, code, message, hint)
 end
 
 local function rule(device)
-    return ('SUBSYSTEM=="hidraw", ATTRS{idVendor}=="%04x", ATTRS{idProduct}=="%04x", TAG+="uaccess", '
-        .. 'GROUP="plugdev", MODE="0660"'):format(device.vendor_id, device.product_id)
+    return ('SUBSYSTEM=="%s", ATTRS{idVendor}=="%04x", ATTRS{idProduct}=="%04x", TAG+="uaccess", '
+        .. 'GROUP="plugdev", MODE="0660"'):format(device.path:find("^/") and "hidraw" or "usb", device.vendor_id,
+        device.product_id)
 end
 
 -- "serial ABC", or where it is plugged in.
@@ -32,19 +34,25 @@ local function label(device)
     return device.serial ~= "" and "serial " .. device.serial or device.path
 end
 
--- All devices of the wanted kinds.
+-- All devices of the wanted kinds. Each way to them has a library of its own: one that
+-- is not installed counts when the other way has found nothing.
 local function list(what, wanted)
-    local found = {}
-    for _, product_id in ipairs(wanted.product_ids) do
-        local devices, message, code = hid.list(wanted.vendor_id, product_id)
-        if not devices then
-            fail(what, code, message)
-        end
-        for _, device in ipairs(devices) do
-            if device.product:find(wanted.product or "") then
-                table.insert(found, device)
+    local found, failure = {}, nil
+    local function look(product_ids, way)
+        for _, product_id in ipairs(product_ids) do
+            local devices, message, code = hid.list(wanted.vendor_id, product_id, way)
+            failure = failure or not devices and { message = message, code = code }
+            for _, device in ipairs(devices or {}) do
+                if device.product:find(wanted.product or "") then
+                    table.insert(found, device)
+                end
             end
         end
+    end
+    look(wanted.product_ids, "hidraw")
+    look(wanted.ignored_ids or {}, "libusb")
+    if #found == 0 and failure then
+        fail(what, failure.code, failure.message)
     end
     return found
 end

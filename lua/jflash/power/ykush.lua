@@ -16,7 +16,9 @@ M.schema = schema.record({
 })
 
 local VENDOR_ID = 0x04d8
-local PRODUCT_IDS = { 0xf2f7, 0x0042, 0xf11b, 0xf0cd } -- YKUSH, its first ones, YKUSH3, YKUSH XS
+local PRODUCT_IDS = { 0xf11b, 0xf0cd } -- YKUSH3, YKUSH XS
+-- YKUSH and its first ones: Linux has them in its list of HID devices to ignore.
+local IGNORED_IDS = { 0xf2f7, 0x0042 }
 local XS = 0xf0cd
 local REPORT_BYTES = 64
 local ALL = 0x0a
@@ -47,7 +49,8 @@ end
 
 local function use(self, what, action)
     return devices.use(what, {
-        name = "YKUSH hub", vendor_id = VENDOR_ID, product_ids = PRODUCT_IDS, serial = self.config.serial,
+        name = "YKUSH hub", vendor_id = VENDOR_ID, product_ids = PRODUCT_IDS, ignored_ids = IGNORED_IDS,
+        serial = self.config.serial,
     }, action)
 end
 

@@ -13,6 +13,7 @@ describe("power by HID", function()
     setup(function()
         scratch = scratches.new()
         support.build_fake(scratch, "libhidapi-hidraw.so.0", "fake_hidapi.c")
+        scratch:sh("cp libhidapi-hidraw.so.0 libhidapi-libusb.so.0")
     end)
 
     teardown(function()
@@ -68,6 +69,18 @@ describe("power by HID", function()
         assert.truthy(use("{type='ykush'}", "on"):find("there is no YKUSH hub at this host\n", 1, true))
     end)
 
+    it("needs the library past the kernel's driver for a YKUSH alone", function()
+        scratch:sh("mv libhidapi-libusb.so.0 kept && touch libhidapi-libusb.so.0")
+        plug("hidraw-ABCDE 04d8 f11b YK3 YKUSH3")
+        local said = use("{type='ykush'}", "on")
+        plug(YKUSH)
+        local refused = use("{type='ykush'}", "on")
+        scratch:sh("mv kept libhidapi-libusb.so.0")
+        assert.equal("on\t\n", said)
+        assert.truthy(refused:find("libhidapi%-libusb%.so%.0, which is not installed: apt install libhidapi%-libusb0"),
+            refused)
+    end)
+
     it("does not believe a hub whose port stays on", function()
         plug(YKUSH)
         use("{type='ykush'}", "on")
@@ -106,14 +119,14 @@ describe("power by HID", function()
     end)
 
     it("says which rule lets one open a device", function()
-        plug(YKUSH)
+        plug("hidraw-ABCDE 04d8 f11b YK3 YKUSH3")
         scratch:sh("chmod 000 hidraw-ABCDE")
         local user = sys.uid() == 0 and { "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups" } or {}
         scratch:sh("chmod -R a+rX . && chmod 777 hid && chmod 000 hidraw-ABCDE")
         local said = support.use(scratch, "{type='ykush'}", "on", { before = user,
             env = { HOME = "/nonexistent", FAKE_HID = scratch:file("hid") } })
         assert.truthy(said:find("hidraw%-ABCDE: Permission denied\nhint\ta udev rule lets you"), said)
-        assert.truthy(said:find('ATTRS{idVendor}=="04d8", ATTRS{idProduct}=="f2f7"', 1, true))
+        assert.truthy(said:find('SUBSYSTEM=="hidraw", ATTRS{idVendor}=="04d8", ATTRS{idProduct}=="f11b"', 1, true))
     end)
 
     it("lists nothing where nothing is plugged in, with the real library", function()
