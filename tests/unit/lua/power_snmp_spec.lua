@@ -188,6 +188,12 @@ describe("power by SNMP", function()
         assert.error_matches(function() session:get("1.3.6.1.2.1.1.3.0") end, "the session is closed")
     end)
 
+    it("says why the system does not send a request", function()
+        local session <close> = assert(snmp.open("127.255.255.255", { port = port })) -- a broadcast address
+        local _, message, code, errno = session:get("1.3.6.1.2.1.1.3.0")
+        assert.same({ "io", "EACCES" }, { code, errno }, message)
+    end)
+
     it("gives a session up with a request that was not answered", function()
         local session <close> = assert(snmp.open(host, { port = port + 1, timeout_s = 0.1, retries = 0 }))
         assert.equal("timeout", select(3, session:get("1.3.6.1.2.1.1.3.0")))
