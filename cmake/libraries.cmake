@@ -107,7 +107,8 @@ jflash_optional(HIDAPI hidapi hidapi/hidapi.h hid src/power/hid.c src/power/hid_
 jflash_optional(GPIOD libgpiod gpiod.h gpio src/power/gpio.c src/power/gpio_lib.c)
 jflash_optional(SNMP net-snmp net-snmp/net-snmp-includes.h snmp src/power/snmp.c
     src/power/snmp_answer.c src/power/snmp_exchange.c src/power/snmp_lib.c src/power/snmp_login.c)
-jflash_optional(MOSQUITTO libmosquitto mosquitto.h mqtt src/power/mqtt.c src/power/mqtt_lib.c)
+jflash_optional(MOSQUITTO libmosquitto mosquitto.h mqtt src/power/mqtt.c src/power/mqtt_pump.c
+    src/power/mqtt_lib.c)
 list(JOIN JFLASH_WITHOUT " " JFLASH_WITHOUT)
 list(TRANSFORM JFLASH_LEFT_OUT PREPEND ${PROJECT_SOURCE_DIR}/)
 configure_file(src/bind/left_out.h.in generated/bind/left_out.h)

@@ -2,14 +2,25 @@
 --
 -- One run per board. What tells a board from others on this host is its console and its
 -- power device, as the configuration names them; and where the console is a port of
--- this host, that port, since another configuration may name it by another of its
--- names. The first of the two locks also holds while the port is unplugged.
+-- this host's hardware, that port, since another configuration may name it by another of
+-- its names. The first of the two locks also holds while the port is unplugged.
 
 local consoles = require("jflash.console")
 local job = require("jflash.job")
 local locks = require("jflash.lock")
+local sys = require("jflash.sys")
 
 local M = {}
+
+-- What stays the same of a console's port while a run keeps it, closed or open: where an
+-- adapter is plugged in, since its ttyUSB0 becomes another's as soon as it is pulled out.
+-- A pty has nothing of the kind; its number, too, is soon another's.
+local function port_of(where)
+    local node = consoles.find(where)
+    local name = node and node:match("^/dev/(tty[^/]*)$")
+    local device = name and sys.realpath(("/sys/class/tty/%s/device"):format(name))
+    return device and (device:match("^(.*/usb%d+/.*/[^/]+:%d+%.%d+)") or node), node
+end
 
 -- The locks of a board in the order in which they are taken, with what each keeps.
 local function list(board, power)
@@ -17,9 +28,9 @@ local function list(board, power)
         name = ("board %s %s"):format(board.console.device, power.identity or board.power.type),
         what = "board " .. board.name,
     } }
-    local port = consoles.find(board.console.device)
+    local port, node = port_of(board.console.device)
     if port then
-        table.insert(all, { name = "port " .. port, what = ("the console of board %s, %s,"):format(board.name, port) })
+        table.insert(all, { name = "port " .. port, what = ("the console of board %s, %s,"):format(board.name, node) })
     end
     return all
 end

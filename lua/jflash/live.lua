@@ -31,6 +31,12 @@ local function say(text, ...)
     log.raw("[jflash: " .. text:format(...) .. "]\n")
 end
 
+-- On a terminal in raw mode, which stays so: a Ctrl-C that was meant for the board would
+-- end us otherwise.
+local function say_raw(text, ...)
+    log.raw("[jflash: " .. text:format(...) .. "]\r\n")
+end
+
 ------------------------------------------------------------------------------
 -- The menu
 
@@ -203,8 +209,7 @@ end
 local function try_reopen(self, failure)
     local is_back, message = self.dut.console:try_reopen(OPEN_S)
     if is_back or message ~= failure then
-        self.live:rest()
-        say("%s", is_back and "the console is open again" or message)
+        say_raw("%s", is_back and "the console is open again" or message)
     end
     return message
 end
@@ -214,9 +219,8 @@ end
 local function await_return(self)
     local console = self.dut.console
     self.pause_s = console:is_flapping() and math.min(2 * self.pause_s, LONGEST_PAUSE_S) or FIRST_PAUSE_S
-    self.live:rest()
-    log.raw("\n")
-    say("the console hung up; waiting for it to come back, %s q leaves", self.key)
+    log.raw("\r\n")
+    say_raw("the console hung up; waiting for it to come back, %s q leaves", self.key)
     console:lose()
     local failure
     local due = job.now() + self.pause_s

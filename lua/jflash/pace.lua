@@ -6,14 +6,15 @@
 local M = {}
 
 -- Characters per second; false is as fast as it goes.
-local STEPS = { false, 400, 100, 30 }
+local STEPS = { false, 1000, 400, 100, 30 }
 -- Whole lines in a row after which a faster pace is tried; twice as many each time
 -- that proves too fast.
 local FIRST_TRIAL = 4
 -- The same, at least, for a pace that earlier runs have learned. Where a faster one
 -- fails again and again it soon is more than a run types; where noise hit a line once
--- the next run is not slow for long.
-local LEARNED_TRIAL = 16
+-- the next run is not slow for long. And at most: a board that bears more by now is found
+-- out within some runs.
+local LEARNED_TRIAL, LEARNED_MOST = 16, 256
 -- A number from a file that is not ours to trust.
 local MOST = 1 << 30
 
@@ -24,6 +25,14 @@ Pace.__index = Pace
 ---@return jflash.Pace
 function M.new()
     return setmetatable({ step = 1, whole = 0, trial = FIRST_TRIAL }, Pace)
+end
+
+--- The slower of two paces, in characters per second; nil is as fast as it goes.
+---@param one number|nil
+---@param other number|nil
+---@return number|nil
+function M.slower(one, other)
+    return one and other and math.min(one, other) or one or other
 end
 
 local function count(value, least)
@@ -40,7 +49,8 @@ function M.resume(state)
     for step, cps in ipairs(STEPS) do
         if cps and cps == state.cps then
             return setmetatable({
-                step = step, whole = state.whole, trial = math.max(state.trial, LEARNED_TRIAL),
+                step = step, whole = state.whole,
+                trial = math.max(LEARNED_TRIAL, math.min(state.trial, LEARNED_MOST)),
             }, Pace)
         end
     end

@@ -13,6 +13,7 @@ local errors = require("jflash.errors")
 local image = require("jflash.image")
 local job = require("jflash.job")
 local log = require("jflash.log")
+local logins = require("jflash.login")
 local paces = require("jflash.pace")
 local sys = require("jflash.sys")
 local words = require("jflash.uboot.words")
@@ -25,6 +26,8 @@ local CTRL_C = "\3"
 local TRIES = 6
 -- Seconds until the board must have begun to run a line.
 local BEGIN_S = 5
+-- Seconds of silence after which Enter is typed again: it may be what was lost.
+local ENTER_S = 1
 local DIGEST_DIGITS = 12
 -- Seconds in which a live shell has answered Ctrl-C, and how often it may fail to.
 local CTRL_C_S = 0.3
@@ -67,29 +70,6 @@ function M.quote(text)
     return "'" .. text:gsub("'", [['\'']]) .. "'"
 end
 
-local function type_name(self, timeout_s)
-    local login = self.login_config
-    self.console:send((login.username or "") .. "\n")
-    local patterns = { login.prompt, "assword:", "incorrect" }
-    local match = self.console:expect(patterns, {
-        timeout_s = timeout_s,
-        hint = "the login went no further; check login.username and login.prompt",
-    })
-    if match.index == 2 then
-        if not login.password then
-            self.console:fail({ code = "login", retry = 0,
-                message = "the flasher asks for a password and none is configured",
-                hint = "set login.password in the manifest or the board's configuration" })
-        end
-        job.secret(login.password)
-        self.console:send(login.password .. "\n")
-        match = self.console:expect({ login.prompt, "assword:", "incorrect" }, {
-            timeout_s = timeout_s,
-        })
-    end
-    return match
-end
-
 -- Loading once more helps against damage in memory, and against nothing else.
 local function raise_returned(self, match)
     local output = match.before:gsub("^[^\n]*\n", "", 1)
@@ -120,10 +100,7 @@ function Shell:login(timeouts, returned)
     if match.index == 2 then
         raise_returned(self, match)
     end
-    if type_name(self, timeouts.login_s).index ~= 1 then
-        self.console:fail({ code = "login", retry = 0, message = "the flasher refused the login",
-            hint = "check login.username and login.password" })
-    end
+    logins.enter(self.console, login, self.pace, timeouts.login_s)
     self:settle()
 end
 
@@ -149,6 +126,7 @@ local function silence(self)
         if self.console:try_expect(line, { timeout_s = 2 }) then
             self.console:send("\n")
             if self.console:try_expect("=" .. nonce, { timeout_s = BEGIN_S }) then
+                self.pace:intact()
                 return
             end
         end
@@ -167,7 +145,11 @@ local function begin(self, command)
     self.console:send(("jf %s %s %s\n"):format(nonce, digest, M.quote(command)),
         { cps = self.pace:cps() })
     local patterns = { "<" .. nonce .. "\n", LOGIN_AGAIN, DAMAGED, self.unfinished }
-    local match = self.console:try_expect(patterns, { timeout_s = BEGIN_S })
+    local match = self.console:try_expect(patterns, { timeout_s = ENTER_S })
+    if not match then
+        self.console:send("\n")
+        match = self.console:try_expect(patterns, { timeout_s = BEGIN_S - ENTER_S })
+    end
     if match and match.index == 1 then
         self.pace:intact()
         return nonce

@@ -129,10 +129,14 @@ local function await_result(folder, pid)
     return sys.stat(path) and reader.read(folder) or nil
 end
 
-local function tell_end(folder, pid)
+local function tell_end(board, folder, pid)
     local result = folder and await_result(folder, pid)
-    if not result then
-        log.info("the run has ended%s", folder and ", without a result: " .. folder or "")
+    if not folder then
+        log.info("the run has ended")
+    elseif not result then
+        -- A shell has none, and what was killed; that may have left the power on.
+        log.info("the run has ended, without a result: %s; whether the board is on: jflash power state --board %s",
+            folder, board.name)
     elseif result.status == 0 then
         log.info("the run has ended: success (jflash report %s)", folder)
     else
@@ -156,7 +160,7 @@ function M.run(board, wait_s)
     end
     local folder = follow(board, find, holder)
     log.raw("\n")
-    tell_end(folder, holder.pid)
+    tell_end(board, folder, holder.pid)
 end
 
 return M

@@ -48,7 +48,8 @@ static int mqtt_connect(lua_State *L) {
     struct jf_mqtt **box = lua_newuserdatauv(L, sizeof(struct jf_mqtt *), 0);
     *box = NULL;
     luaL_setmetatable(L, CLIENT);
-    if (jf_mqtt_connect(&options, deadline, jf_bind_context(L)->cancel, box, &err) != JF_OK)
+    struct jf_context *context = jf_bind_context(L);
+    if (jf_mqtt_connect(&options, context->shared, deadline, context->cancel, box, &err) != JF_OK)
         return jf_bind_fail(L, &err);
     return 1;
 }

@@ -19,10 +19,20 @@ enum jf_code jf_console_put(struct jf_console *console, const char *bytes, size_
     return code;
 }
 
+// How much of a delay is caught up, in seconds: a board that needs a pace would lose part
+// of a burst.
+#define CATCH_UP_S 0.01
+
 // How many of `len` bytes are due `elapsed_ns` after the first.
 static size_t bytes_due(double cps, int64_t elapsed_ns, size_t len) {
     double due = (double)elapsed_ns / 1e9 * cps + 1;
     return due < (double)len ? (size_t)due : len;
+}
+
+// The instant at which the first byte would have been due, after `sent` of them and a delay.
+static int64_t without_burst(double cps, int64_t start_ns, size_t sent) {
+    int64_t latest_ns = jf_now_ns() - (int64_t)((double)sent / cps * 1e9 + CATCH_UP_S * 1e9);
+    return latest_ns > start_ns ? latest_ns : start_ns;
 }
 
 // Waits until at least one more byte is due; *ret_due counts from the first.
@@ -53,6 +63,7 @@ static enum jf_code send_all(struct jf_console *console, const char *bytes, size
     while (sent < len && code == JF_OK) {
         size_t due;
         size_t put = 0;
+        start_ns = cps > 0 ? without_burst(cps, start_ns, sent) : start_ns;
         code = wait_due(cps, start_ns, sent, len, deadline, cancel, &due, err);
         if (code == JF_OK)
             code = jf_console_put(console, bytes + sent, due - sent, &put, err);

@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/shared.h"
 
 struct jf_mqtt_options {
     const char *host; // a name, or an IPv4 address
@@ -30,9 +31,9 @@ struct jf_mqtt;
 // Connects, and waits until the broker has let us in. JF_IO: it cannot be reached, or
 // does not prove who it is; JF_PROTOCOL: it refuses us, and says why. Close with
 // jf_mqtt_close. A client is for one thread.
-enum jf_code jf_mqtt_connect(const struct jf_mqtt_options *options, jf_deadline deadline,
-                             const struct jf_cancel *cancel, struct jf_mqtt **ret_mqtt,
-                             struct jf_error *err);
+enum jf_code jf_mqtt_connect(const struct jf_mqtt_options *options, struct jf_shared *shared,
+                             jf_deadline deadline, const struct jf_cancel *cancel,
+                             struct jf_mqtt **ret_mqtt, struct jf_error *err);
 
 // Says goodbye without waiting. Accepts NULL.
 void jf_mqtt_close(struct jf_mqtt *mqtt);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "power/mqtt_lib.h"
 
-#include <pthread.h>
-
 #include "sys/library.h"
 
 static const struct jf_symbol symbols[] = {
@@ -19,19 +17,17 @@ static const struct jf_library library = {
     .count = sizeof symbols / sizeof *symbols,
 };
 
-// Counts inside the library, and is never balanced: the library stays in memory. It is
-// the one function that two threads may not call together (mosquitto.h, "Threads").
-static int initialise(const struct jf_mqtt_lib *lib) {
-    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&one_at_a_time);
+// Counts inside the library, and is never balanced: the library stays in memory.
+static int initialise(const struct jf_mqtt_lib *lib, struct jf_shared *shared) {
+    pthread_mutex_lock(&shared->mosquitto);
     int result = lib->lib_init();
-    pthread_mutex_unlock(&one_at_a_time);
+    pthread_mutex_unlock(&shared->mosquitto);
     return result;
 }
 
-enum jf_code jf_mqtt_load(struct jf_mqtt_lib *lib, struct jf_error *err) {
+enum jf_code jf_mqtt_load(struct jf_mqtt_lib *lib, struct jf_shared *shared, struct jf_error *err) {
     enum jf_code code = jf_library_load(&library, lib, &lib->library, err);
-    if (code != JF_OK || initialise(lib) == MOSQ_ERR_SUCCESS)
+    if (code != JF_OK || initialise(lib, shared) == MOSQ_ERR_SUCCESS)
         return code;
     jf_mqtt_unload(lib);
     return jf_fail(err, JF_IO, "%s cannot be used", library.file);

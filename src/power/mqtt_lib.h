@@ -7,6 +7,7 @@
 #include <mosquitto.h>
 
 #include "base/error.h"
+#include "base/shared.h"
 
 // The functions that are used, by their names without "mosquitto_".
 #define JF_MQTT_FUNCTIONS(X)                                                                       \
@@ -21,6 +22,8 @@
     X(disconnect)                                                                                  \
     X(subscribe)                                                                                   \
     X(publish)                                                                                     \
+    X(sub_topic_check)                                                                             \
+    X(pub_topic_check)                                                                             \
     X(socket)                                                                                      \
     X(want_write)                                                                                  \
     X(loop_read)                                                                                   \
@@ -42,7 +45,7 @@ struct jf_mqtt_lib {
 };
 
 // JF_UNSUPPORTED, with words about what to install, when it is not there. Any thread.
-enum jf_code jf_mqtt_load(struct jf_mqtt_lib *lib, struct jf_error *err);
+enum jf_code jf_mqtt_load(struct jf_mqtt_lib *lib, struct jf_shared *shared, struct jf_error *err);
 void jf_mqtt_unload(struct jf_mqtt_lib *lib); // accepts one that was not loaded
 
 #endif

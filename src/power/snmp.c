@@ -40,6 +40,8 @@ static enum jf_code open_handle(struct jf_snmp *snmp, const struct jf_snmp_agent
     explicit_bzero(&session, sizeof session); // it has keys
     if (code != JF_OK)
         return code;
+    // Opening forgets it, and then the first request would wait: see jf_snmp_login.
+    snmp->lib.snmp_sess_session(snmp->handle)->flags |= SNMP_FLAGS_DONT_PROBE;
     snmp->fd = snmp->lib.snmp_sess_transport(snmp->handle)->sock;
     return fcntl(snmp->fd, F_SETFD, FD_CLOEXEC) == 0 ? JF_OK : jf_fail_errno(err, errno, "socket");
 }

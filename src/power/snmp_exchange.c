@@ -85,6 +85,18 @@ static enum jf_code wait_answer(struct jf_snmp *snmp, jf_deadline deadline,
     return JF_OK;
 }
 
+// What an agent cannot decrypt it may well drop, so that a wrong key looks like no agent:
+// but one that has told its engine's identity is there.
+static enum jf_code fail_silent(struct jf_snmp *snmp, struct jf_error *err) {
+    const netsnmp_session *session = snmp->lib.snmp_sess_session(snmp->handle);
+    const char *what = "";
+    if (session->securityEngineIDLen > 0)
+        what = session->securityLevel == SNMP_SEC_LEVEL_AUTHPRIV
+                   ? " to an encrypted request, though it answered before"
+                   : ", though it answered before";
+    return jf_fail(err, JF_TIMEOUT, "%s: No Response%s", snmp->name, what);
+}
+
 enum jf_code jf_snmp_exchange(struct jf_snmp *snmp, netsnmp_pdu *pdu,
                               const struct jf_cancel *cancel, struct jf_error *err) {
     jf_deadline deadline = jf_deadline_in(snmp->timeout_s);
@@ -98,7 +110,7 @@ enum jf_code jf_snmp_exchange(struct jf_snmp *snmp, netsnmp_pdu *pdu,
     if (code != JF_OK)
         return jf_prefix(err, "%s", snmp->name);
     if (snmp->request.outcome == JF_SNMP_SILENT)
-        return jf_fail(err, JF_TIMEOUT, "%s: No Response", snmp->name);
+        return fail_silent(snmp, err);
     if (snmp->request.outcome == JF_SNMP_REFUSED)
         return jf_fail(err, JF_PROTOCOL, "%s: %s", snmp->name, snmp->request.words);
     return JF_OK;

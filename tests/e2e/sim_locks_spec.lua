@@ -2,7 +2,6 @@
 --
 -- One run per board: a second one is refused with who holds it, or waits.
 local job = require("jflash.job")
-local json = require("jflash.json")
 local support = require("tests.e2e.support")
 local sys = require("jflash.sys")
 
@@ -39,26 +38,6 @@ describe("a board in use", function()
         end
         let_go()
         bench:assert_result(first:wait(), { status = 0, storage = "flashed", cycles = 1 })
-    end)
-
-    it("is refused by another name of its console, too", function()
-        local bench <close> = support.bench()
-        local first, let_go = holder(bench, bench:image("disk.img"))
-        local link, config = bench:path("by-id"), bench:path("other.yaml")
-        support.shell(("ln -s '%s' '%s'"):format(bench.config.console.device, link))
-        support.write(config, json.encode({ boards = { other = {
-            console = { device = link }, power = { type = "command", on = "true", off = "false" },
-        } } }))
-        support.shell(("chmod 600 '%s'"):format(config))
-        local second = bench:jflash({ "power", "off", "--board", "other", "--config", config })
-        assert.equal(4, second.status, second.stderr)
-        assert.truthy(second.stderr:find(("the console of board other, %s, is in use: pid %d, user "):format(
-            sys.realpath(link), first:pid()), 1, true), second.stderr)
-        local watching = bench:start({ "console", "--watch", "--board", "other", "--config", config })
-        watching:wait_said("watching board other: pid " .. first:pid())
-        let_go()
-        bench:assert_result(first:wait(), { status = 0, storage = "flashed", cycles = 1 })
-        assert.equal(0, watching:wait(10).status)
     end)
 
     it("is waited for with --wait", function()

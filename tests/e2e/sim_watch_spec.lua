@@ -4,17 +4,10 @@
 local support = require("tests.e2e.support")
 local sys = require("jflash.sys")
 
-local HOLD = [[
-recipe:before("load", function()
-    io.open(%q, "w"):close()
-    while not io.open(%q) do assert(require("jflash.job").sleep(0.02)) end
-end)
-]]
-
 -- A run that holds the board at U-Boot's prompt until `let_go` is called.
 local function holder(bench, image)
     local marker, go = bench:path("marker"), bench:path("go")
-    local run = bench:start_recipe(HOLD:format(marker, go), { image })
+    local run = bench:start_recipe(support.waiting_in("load", marker, go), { image })
     run:wait_until("the first run", function() return sys.stat(marker) end)
     return run, function() support.write(go, "") end
 end
@@ -60,6 +53,7 @@ describe("jflash console --watch", function()
         local result = second:wait(10)
         assert.equal(0, result.status, result.stderr)
         assert.matches("the run has ended, without a result", result.stderr)
+        assert.truthy(result.stderr:find("jflash power state --board sim", 1, true), result.stderr)
         -- Its text is still in the lock's file.
         result = bench:jflash({ "console", "--board", "sim", "--watch" })
         assert.equal(4, result.status, result.stderr)

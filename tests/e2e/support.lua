@@ -300,17 +300,18 @@ end
 local WAITING = [[
 recipe:before(%q, function()
     io.open(%q, "w"):close()
-    require("jflash.errors").check("host", require("jflash.job").sleep(30))
+    repeat require("jflash.errors").check("host", require("jflash.job").sleep(0.02)) until io.open(%q)
 end)
 ]]
 
 --- Changes of a recipe by which a step makes the file `marker` when it begins, and waits
---- until a signal comes.
+--- until a signal comes, or the file `go` is there.
 ---@param step string
 ---@param marker string
+---@param go string|nil
 ---@return string
-function M.waiting_in(step, marker)
-    return WAITING:format(step, marker)
+function M.waiting_in(step, marker, go)
+    return WAITING:format(step, marker, go or marker .. ".never")
 end
 
 --- Starts the stock recipe with `changes`, Lua code in which it is `recipe`.

@@ -1,16 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Input: what a telnet server sends. However it is cut, the data is the same; the
-// answers stay within bounds; what is encoded comes back when it is decoded.
+// Input: what a telnet server sends. However it is cut, the data and the RFC 2217
+// commands in it are the same; the answers stay within bounds; what is encoded comes
+// back when it is decoded.
 #include <stdlib.h>
 #include <string.h>
 
+#include "console/rfc2217.h"
 #include "console/telnet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-static size_t take_whole(const uint8_t *data, size_t len, uint8_t *out) {
-    struct jf_telnet telnet = {0};
+// The commands, for comparison.
+struct seen {
+    size_t count;
+    uint64_t sum;
+};
+
+static void take_sub(void *context, uint8_t option, const uint8_t *bytes, size_t len) {
+    struct seen *seen = context;
+    struct jf_rfc2217_request request;
+    struct jf_rfc2217_request again;
+    uint8_t encoded[JF_RFC2217_MAX];
+    if (option != JF_TELNET_COM_PORT || !jf_rfc2217_decode(bytes, len, &request))
+        return;
+    seen->count++;
+    seen->sum = 31 * seen->sum + ((uint64_t)request.command << 32 | request.value);
+    size_t size = jf_rfc2217_encode(request, encoded);
+    if (!jf_rfc2217_decode(encoded, size, &again) || again.value != request.value)
+        abort();
+    struct jf_error err;
+    if (jf_rfc2217_check(request, request.value, &err) != JF_OK ||
+        jf_rfc2217_check(request, request.value ^ 64, &err) != JF_PROTOCOL)
+        abort();
+}
+
+static size_t take_whole(const uint8_t *data, size_t len, uint8_t *out, struct seen *seen) {
+    struct jf_telnet telnet = {.on_sub = take_sub, .context = seen};
     if (!jf_telnet_start(&telnet, true))
         abort();
     memcpy(out, data, len);
@@ -21,8 +47,8 @@ static size_t take_whole(const uint8_t *data, size_t len, uint8_t *out) {
     return kept;
 }
 
-static size_t take_bytewise(const uint8_t *data, size_t len, uint8_t *out) {
-    struct jf_telnet telnet = {0};
+static size_t take_bytewise(const uint8_t *data, size_t len, uint8_t *out, struct seen *seen) {
+    struct jf_telnet telnet = {.on_sub = take_sub, .context = seen};
     if (!jf_telnet_start(&telnet, true))
         abort();
     size_t kept = 0;
@@ -51,8 +77,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     uint8_t *whole = malloc(2 * len + 1);
     uint8_t *pieces = malloc(len + 1);
     if (whole && pieces) {
-        size_t kept = take_whole(data, len, whole);
-        if (take_bytewise(data, len, pieces) != kept || memcmp(whole, pieces, kept) != 0)
+        struct seen at_once = {0};
+        struct seen by_bytes = {0};
+        size_t kept = take_whole(data, len, whole, &at_once);
+        if (take_bytewise(data, len, pieces, &by_bytes) != kept || memcmp(whole, pieces, kept) != 0)
+            abort();
+        if (at_once.count != by_bytes.count || at_once.sum != by_bytes.sum)
             abort();
         check_round_trip(data, len, whole);
     }

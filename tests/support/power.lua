@@ -52,8 +52,7 @@ function M.build_fake(scratch, name, source)
     scratch:sh(("cc -shared -fPIC -o %s '%s'"):format(name, path))
 end
 
---- Uses a driver in a child process, which has a fake library if one was built; returns what it
---- printed.
+--- Uses a driver in a child process, which finds libraries in `scratch`; returns what it printed.
 ---@param scratch tests.Scratch
 ---@param config string  in Lua
 ---@param steps string   "on state"

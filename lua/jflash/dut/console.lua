@@ -9,6 +9,7 @@ local consoles = require("jflash.console")
 local errors = require("jflash.errors")
 local job = require("jflash.job")
 local log = require("jflash.log")
+local paces = require("jflash.pace")
 local port_hint = require("jflash.port_hint")
 
 local M = {}
@@ -140,15 +141,13 @@ end
 ---@return string|nil message  why not
 function Console:try_reopen(timeout_s)
     local raw, message, code = connect(self, timeout_s)
-    if raw then
-        take(self, raw)
-        self.back_at = job.now()
-        self.reopened = self.reopened + 1
-        return true
-    elseif code == "cancelled" then
-        errors.check("host", raw, message, code)
+    if not raw then
+        errors.check("host", code ~= "cancelled" or nil, message, code)
+        return false, message
     end
-    return false, message
+    take(self, raw)
+    self.back_at, self.reopened = job.now(), self.reopened + 1
+    return true
 end
 
 --- Whether it had not come back for long when it hung up.
@@ -326,16 +325,17 @@ local function pause_before_line(self, text)
     end
 end
 
---- Types a text. When the console hangs up and comes back, nobody knows how much
---- of it has arrived: only an answer tells.
+--- Types a text, at no more than console.cps characters per second. When the console
+--- hangs up and comes back, nobody knows how much has arrived: only an answer tells.
 ---@param text string
 ---@param options {cps: number|nil, timeout_s: number|nil}|nil
 function Console:send(text, options)
     options = options or {}
     pause_before_line(self, text)
+    local cps = paces.slower(options.cps, self.config.cps)
     local ok, message, code = opened(self):send(text, {
-        cps = options.cps or self.config.cps,
-        timeout_s = options.timeout_s or 10 + #text / 100,
+        cps = cps,
+        timeout_s = options.timeout_s or 10 + #text / (cps or 100),
     })
     if not ok and not (code == "closed" and reconnect(self, message)) then
         self:fail({ code = code, message = message })

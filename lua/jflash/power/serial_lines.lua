@@ -11,7 +11,6 @@ local errors = require("jflash.errors")
 local places = require("jflash.console_place")
 local port_hint = require("jflash.port_hint")
 local schema = require("jflash.schema")
-local sys = require("jflash.sys")
 
 local M = {}
 
@@ -28,10 +27,10 @@ local LINES = { dtr = { "dtr" }, rts = { "rts" }, both = { "dtr", "rts" } }
 -- What of `console.flow` needs a line.
 local FLOWS = { rtscts = "rts", dtrdsr = "dtr" }
 
--- Whether two places are written the same, or are one file.
+-- Whether two places are written the same, or are names of one terminal now.
 local function is_same(one, other)
-    return one == other or one:sub(1, 1) == "/" and other:sub(1, 1) == "/"
-        and sys.realpath(one) ~= nil and sys.realpath(one) == sys.realpath(other)
+    local terminal = one ~= other and consoles.find(one)
+    return one == other or terminal ~= nil and terminal == consoles.find(other)
 end
 
 local function uses_console(config, console)

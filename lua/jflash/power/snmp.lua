@@ -80,6 +80,7 @@ Snmp.__index = Snmp
 -- What the agent, or net-snmp, says of a failure; whether a further try may help, and
 -- what to look at.
 local REASONS = {
+    { "No Response to an encrypted", true, "a wrong key gets no answer: look at priv_protocol and priv_key" },
     { "No Response", true, "is the agent on, and does it listen there? A wrong community gets no answer either" },
     { "Authentication failure", false, "look at auth_protocol, auth_key and community" },
     { "Decryption error", false, "look at priv_protocol and priv_key" },
@@ -177,22 +178,13 @@ local function state(self)
         hint = "look at the keys state_oid, state_on and state_off" })
 end
 
--- Of a sensor's places the first that the agent has: not every model of a PDU measures.
-local function measure(session, sensor)
-    for _, place in ipairs(sensor) do
-        local value = tonumber((expect("read", session:get(place.oid))))
-        if value and value >= 0 then
-            return value * place.factor
-        end
-    end
-    return nil
-end
-
+-- nil, as a whole too, where the outlet is not measured: not every model does.
 local function read(self)
     local session <close> = open(self, "read")
     local reading = {}
     for name, sensor in pairs(self.objects.read) do
-        reading[name] = measure(session, sensor)
+        local value = tonumber((expect("read", session:get(sensor.oid))))
+        reading[name] = value and value >= 0 and value * sensor.factor or nil
     end
     return next(reading) and reading or nil
 end

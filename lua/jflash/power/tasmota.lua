@@ -30,6 +30,8 @@ local function check(config)
         return "needs the key 'topic', or 'cmnd_topic' and 'stat_topic'"
     elseif (config.cert == nil) ~= (config.key == nil) then
         return "cert and key belong together", "cert"
+    elseif config.password and not config.username then
+        return "a password needs a username", "password"
     end
     return nil
 end
@@ -65,9 +67,9 @@ local REASONS = {
     { "bad user name", "look at the keys username and password" },
     { "identifier rejected", "look at the key client_id" },
     { "no MQTT broker", "look at the keys host, port and tls" },
-    { "certificate", "look at the keys cacert, cert, key and host: the broker's certificate must name it" },
+    { "verify failed", "look at the keys cacert and host: the broker's certificate must name it" },
+    { "cannot be read", "look at the keys cacert, cert and key" },
     { "TLS", "look at the keys tls, port, cacert, cert and key" },
-    { "ssl", "look at the keys tls, port, cacert, cert and key" },
     { "apt install", "it is a package of Debian" },
 }
 
@@ -95,16 +97,19 @@ local function raise_silent(self, what, command)
     })
 end
 
-local function must(what, ok, message, code)
+local function must(self, what, ok, message, code)
+    if not ok and code == "timeout" then
+        message = ("%s (timeout_s: %g)"):format(message, self.config.timeout_s)
+    end
     return ok or raise(what, message, code)
 end
 
-local function connect(self, what, timeout_s)
+local function connect(self, what)
     local config = self.config
-    return must(what, mqtt.connect(config.host, self.port, {
+    return must(self, what, mqtt.connect(config.host, self.port, {
         client_id = config.client_id, username = config.username, password = config.password, tls = config.tls,
         cacert = config.cacert, cert = config.cert, key = config.key, insecure = config.insecure,
-        timeout_s = timeout_s,
+        timeout_s = config.timeout_s,
     }))
 end
 
@@ -115,9 +120,9 @@ local function request(self, what, command, payload, answers)
     local function left()
         return { timeout_s = math.max(deadline - job.now(), 0) }
     end
-    local client <close> = connect(self, what, self.config.timeout_s)
-    must(what, client:subscribe(answers, left()))
-    must(what, client:publish(command, payload, left()))
+    local client <close> = connect(self, what)
+    must(self, what, client:subscribe(answers, left()))
+    must(self, what, client:publish(command, payload, left()))
     local message, said, code
     repeat
         message, said, code = client:receive(left())
@@ -125,7 +130,7 @@ local function request(self, what, command, payload, answers)
     if code == "timeout" then
         raise_silent(self, what, command)
     end
-    return must(what, message, said, code).payload
+    return must(self, what, message, said, code).payload
 end
 
 local function answer(self, what, payload)

@@ -12,7 +12,7 @@ M.__index = M
 
 local KINDS = {
     silence = true, reset = true, panic = true, hang_up = true, noise = true, die = true,
-    drop = true, double = true, slow = true,
+    drop = true, double = true, overrun = true, slow = true,
     no_network = true, tftp_missing = true, tftp_silent = true,
     refuse_password = true, connection = true,
     disk = true,
@@ -83,6 +83,16 @@ function M:typed(kind, at)
         end
     end
     return false
+end
+
+--- The first fault of this kind at a place, without counting an occurrence.
+function M:find(kind, at)
+    for _, fault in ipairs(self.list) do
+        if fits(fault, kind, at) then
+            return fault
+        end
+    end
+    return nil
 end
 
 --- The faults of one kind, without counting an occurrence.

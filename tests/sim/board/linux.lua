@@ -50,7 +50,7 @@ end
 local function ask(machine)
     local options = machine.options
     machine:print("\n" .. options.login_prompt)
-    local user = read_line(machine, true)
+    local user = read_line(machine, options.login_echo)
     if user == "" then
         return false
     end

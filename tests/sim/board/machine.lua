@@ -90,13 +90,28 @@ end
 
 -- ---- keys and text ----
 
+-- A UART's FIFO of `bytes`, which the processor empties at `bytes_per_s`.
+function M:overruns(place)
+    local fault = self.faults:find("overrun", place)
+    if not fault then
+        return false
+    end
+    local now = wire.now()
+    local taken = (now - (fault.at_s or now)) * fault.bytes_per_s
+    local level = math.max(0, (fault.level or 0) - taken)
+    local is_full = level + 1 > fault.bytes
+    fault.level, fault.at_s = is_full and level or level + 1, now
+    return is_full
+end
+
 function M:input(bytes)
     if not self.powered then
         return
     end
     local place = self.shell and "shell" or self.place
     for char in bytes:gmatch(".") do
-        if char:byte() < 32 or not self.faults:typed("drop", place) then
+        local is_lost = self:overruns(place) or char:byte() >= 32 and self.faults:typed("drop", place)
+        if not is_lost then
             self:key_typed(char)
             if char:byte() >= 32 and self.faults:typed("double", place) then
                 self:key_typed(char)

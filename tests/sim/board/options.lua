@@ -28,6 +28,7 @@ local DEFAULTS = {
     line_limit = 511,
     environment = {},
     login = true,
+    login_echo = true,
     login_prompt = "jflash-flasher login: ",
     user = "root",
     shell_prompt = "~ # ",

@@ -4,6 +4,7 @@
 -- side.
 local board_schema = require("jflash.board_schema")
 local consoles = require("jflash.dut.console")
+local job = require("jflash.job")
 local peers = require("tests.support.console_peer")
 local schema = require("jflash.schema")
 
@@ -57,6 +58,45 @@ describe("a board's console", function()
             assert_flags(case[2])
             con:close()
         end
+    end)
+
+    it("pauses before each line that is typed, not before keys", function()
+        local con = console({ line_delay_s = 0.2 })
+        con:open()
+        local started = job.now()
+        con:send("\3")
+        con:send("\r")
+        assert.is_true(job.now() - started < 0.2)
+        con:send("a line\n")
+        assert.is_true(job.now() - started >= 0.2)
+        assert(peer.board:expect("a line", { timeout_s = 20 }))
+        con:close()
+    end)
+
+    it("types no faster than cps, whatever the pace", function()
+        local con = console({ cps = 200 })
+        con:open()
+        for _, pace in ipairs({ false, 1000 }) do
+            local started = job.now()
+            con:send(("x"):rep(41), { cps = pace or nil })
+            assert.is_true(job.now() - started >= 0.2)
+        end
+        local started = job.now()
+        con:send("slower", { cps = 25 })
+        assert.is_true(job.now() - started >= 0.2)
+        con:close()
+    end)
+
+    it("catches up no delay by a burst", function()
+        local con = console({ cps = 500000 })
+        con:open()
+        peer:stop()
+        os.execute(("{ sleep 0.4; kill -CONT %s; } &"):format(peer.pid))
+        local started = job.now()
+        -- A third of it fits into a pty.
+        con:send(("x"):rep(200000))
+        assert.is_true(job.now() - started >= 0.6)
+        con:close()
     end)
 
     it("says what the system cannot do", function()

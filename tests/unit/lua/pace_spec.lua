@@ -8,14 +8,31 @@ describe("a learned pace", function()
         assert.is_nil((pace:state())) -- nothing has arrived at that pace
         pace:intact()
         local state = pace:state()
-        assert.equal(400, state.cps)
+        assert.equal(1000, state.cps)
         pace = paces.resume(state)
         for _ = 1, 14 do
             pace:intact()
-            assert.equal(400, pace:cps())
+            assert.equal(1000, pace:cps())
         end
         pace:intact()
         assert.is_nil(pace:cps())
+    end)
+
+    it("is tried to be raised again, however often that has failed", function()
+        local pace = paces.resume({ cps = 400, whole = 0, trial = 1 << 20 })
+        for _ = 1, 255 do
+            pace:intact()
+        end
+        assert.equal(400, pace:cps())
+        pace:intact()
+        assert.equal(1000, pace:cps())
+    end)
+
+    it("is a limit beside console.cps", function()
+        assert.equal(100, paces.slower(100, 400))
+        assert.equal(100, paces.slower(nil, 100))
+        assert.equal(400, paces.slower(400, nil))
+        assert.is_nil(paces.slower(nil, nil))
     end)
 
     it("is nothing to keep at full speed", function()

@@ -219,6 +219,11 @@ describe("power by the lines of the console", function()
             assert(failure.message:find(case[4], 1, true), failure.message)
             assert(failure.message:find("jflash.yaml:4:", 1, true), failure.message)
         end
+        local peer <close> = peers.pty()
+        scratch:sh(("ln -s '%s' adapter"):format(peer.where))
+        local other = support.failure_of(board, peer.where, ("line: dtr, device: '%s'"):format(scratch:file("ad*")),
+            ", dtr: on")
+        assert(other.message:find("line dtr is set by console.dtr: on", 1, true), other.message)
         assert.equal("rtscts", board(port, "line: dtr", ", flow: rtscts").console.flow)
         assert.equal("off", board(port, "line: dtr, device: /dev/ttyS1", ", dtr: off").console.dtr)
     end)
