@@ -3,28 +3,29 @@
 // What an agent answers.
 #include "power/snmp_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void settle(struct jf_snmp_request *request, enum jf_snmp_outcome outcome,
                    const char *words) {
     request->outcome = outcome;
-    request->words = words;
+    snprintf(request->words, sizeof request->words, "%s", words);
 }
 
 static void absent(struct jf_snmp_request *request, const char *words) {
     settle(request, JF_SNMP_ANSWERED, words);
-    request->value =
-        (struct jf_snmp_value){.type = JF_SNMP_ABSENT, .bytes = words, .len = strlen(words)};
+    request->value = (struct jf_snmp_value){
+        .type = JF_SNMP_ABSENT, .bytes = request->words, .len = strlen(request->words)};
 }
 
 static void integer(struct jf_snmp_request *request, int64_t number) {
-    settle(request, JF_SNMP_ANSWERED, NULL);
+    settle(request, JF_SNMP_ANSWERED, "");
     request->value = (struct jf_snmp_value){.type = JF_SNMP_INTEGER, .integer = number};
 }
 
 static void number(struct jf_snmp_request *request, double number) {
-    settle(request, JF_SNMP_ANSWERED, NULL);
+    settle(request, JF_SNMP_ANSWERED, "");
     request->value = (struct jf_snmp_value){.type = JF_SNMP_NUMBER, .number = number};
 }
 
@@ -37,7 +38,7 @@ static void bytes(struct jf_snmp_request *request, const u_char *text, size_t le
     }
     if (len)
         memcpy(request->bytes, text, len);
-    settle(request, JF_SNMP_ANSWERED, NULL);
+    settle(request, JF_SNMP_ANSWERED, "");
     request->value =
         (struct jf_snmp_value){.type = JF_SNMP_BYTES, .bytes = request->bytes, .len = len};
 }
@@ -95,15 +96,22 @@ int jf_snmp_take(int operation, netsnmp_session *session, int request_id, netsnm
                  void *argument) {
     struct jf_snmp *snmp = argument;
     (void)request_id;
-    if (operation == NETSNMP_CALLBACK_OP_TIMED_OUT)
-        settle(&snmp->request, JF_SNMP_SILENT, NULL);
-    else if (operation == NETSNMP_CALLBACK_OP_SEND_FAILED ||
-             operation == NETSNMP_CALLBACK_OP_SEC_ERROR)
+    switch (operation) {
+    case NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE:
+        if (pdu->command == SNMP_MSG_REPORT)
+            take_report(snmp, session, pdu);
+        else
+            take_response(snmp, pdu);
+        break;
+    case NETSNMP_CALLBACK_OP_TIMED_OUT:
+        settle(&snmp->request, JF_SNMP_SILENT, "");
+        break;
+    case NETSNMP_CALLBACK_OP_SEND_FAILED:
         settle(&snmp->request, JF_SNMP_REFUSED,
                snmp->lib.snmp_api_errstring(session->s_snmp_errno));
-    else if (operation == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE && pdu->command == SNMP_MSG_REPORT)
-        take_report(snmp, session, pdu);
-    else if (operation == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE)
-        take_response(snmp, pdu);
+        break;
+    default: // a repetition, or a report that is about to be received
+        break;
+    }
     return 1;
 }

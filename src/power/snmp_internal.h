@@ -23,7 +23,7 @@ enum jf_snmp_outcome {
 // One request and what became of it.
 struct jf_snmp_request {
     enum jf_snmp_outcome outcome;
-    const char *words; // net-snmp's constant ones
+    char words[160]; // a copy: net-snmp's own may be in a buffer that all threads share
     struct jf_snmp_value value;
     char *bytes; // what value.bytes points to
 };

@@ -45,7 +45,8 @@ static enum jf_code make_key(const struct jf_snmp_lib *lib, const struct protoco
     if (lib->generate_Ku(auth->id, PROTOCOL_LENGTH, (const u_char *)phrase, strlen(phrase), key,
                          length) == SNMPERR_SUCCESS)
         return JF_OK;
-    return jf_fail(err, JF_UNSUPPORTED, "net-snmp cannot make a key of the %s pass phrase", what);
+    return jf_fail(err, JF_UNSUPPORTED,
+                   "the %s pass phrase makes no key: it needs 8 characters or more", what);
 }
 
 static enum jf_code authenticate(const struct jf_snmp_lib *lib, const struct jf_snmp_agent *agent,

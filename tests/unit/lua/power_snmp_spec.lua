@@ -5,11 +5,13 @@ local job = require("jflash.job")
 local net = require("jflash.net")
 local power_tests = require("tests.support.power")
 local scratches = require("tests.support.scratch")
+local snmp = require("jflash.snmp")
 local sys = require("jflash.sys")
 
 local OID = "1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.5" -- outlet 5 of an APC
 local CONF = [[
 agentaddress udp:%s:%d
+sysdescr a PDU
 rocommunity public
 rwcommunity "open sesame"
 rwuser plain noauth
@@ -162,9 +164,34 @@ describe("power by SNMP", function()
     end)
 
     it("says that an outlet is not there when it is asked", function()
-        local power = open({ outlet = 6 })
-        local failure = failure_of(power.state, power)
-        assert.truthy(failure.message:find("No Such", 1, true), failure.message)
+        for version, words in pairs({ ["1"] = "noSuchName", ["2c"] = "No Such Instance" }) do
+            local power = open({ version = version, outlet = 6 })
+            local failure = failure_of(power.state, power)
+            assert.truthy(failure.message:find(words, 1, true), failure.message)
+            assert.truthy(failure.hint:find("outlet, oid and preset", 1, true), failure.hint)
+        end
+    end)
+
+    it("is a Lua module that reads integers and texts, and tells what is not there", function()
+        local session <close> = assert(snmp.open(host, { port = port, community = "open sesame" }))
+        assert.equal("integer", math.type(session:get("1.3.6.1.2.1.1.3.0")))
+        assert.equal("a PDU", session:get(".1.3.6.1.2.1.1.1.0"))
+        assert.same({ false, "No Such Object available on this agent at this OID" },
+            { session:get("1.3.6.1.2.1.1.99") })
+        local _, message, code = session:get("1.3.6.1.2.1.1.2.0")
+        assert.equal("protocol", code)
+        assert.truthy(message:find("neither a number nor a text", 1, true), message)
+        for _, oid in ipairs({ "", ".", "1.3.", "1..3", "1.3.x", "1.3.4294967296", ("1."):rep(128) .. "1" }) do
+            assert.equal("unsupported", select(3, session:set(oid, 1)), oid)
+        end
+        session:close()
+        assert.error_matches(function() session:get("1.3.6.1.2.1.1.3.0") end, "the session is closed")
+    end)
+
+    it("gives a session up with a request that was not answered", function()
+        local session <close> = assert(snmp.open(host, { port = port + 1, timeout_s = 0.1, retries = 0 }))
+        assert.equal("timeout", select(3, session:get("1.3.6.1.2.1.1.3.0")))
+        assert.equal("closed", select(3, session:get("1.3.6.1.2.1.1.3.0")))
     end)
 
     it("does not believe an agent that only says so", function()
