@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the tests: tests/run.sh [unit|peers|e2e|guest]. Without a name it runs everything,
+# Runs the tests: tests/run.sh [unit|peers|e2e|guest|bare]. Without a name it runs everything,
 # the sanitizer builds included. Ends with "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
@@ -152,6 +152,12 @@ guest() {
     fi
 }
 
+# The program without what only some users need (cmake/libraries.cmake).
+bare() {
+    cmake --preset bare >/dev/null && cmake --build --preset bare >/dev/null || exit 1
+    check "bare build" 60 build/bare/jflash run tests/bare.lua
+}
+
 e2e() {
     ./dev build release || exit 1
     ./dev build asan || exit 1
@@ -170,12 +176,14 @@ threads) threads ;;
 peers) peers ;;
 e2e) e2e ;;
 guest) guest ;;
+bare) bare ;;
 all)
     unit
     threads
     peers
     e2e
     guest
+    bare
     ;;
 *)
     echo "tests/run.sh: no tests named '$1'" >&2
