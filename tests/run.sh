@@ -142,7 +142,7 @@ guest() {
     ./dev build asan || exit 1
     local log=$logs/guest status=0
     echo "==> busted, asan, in the hardware guest: tests/guest"
-    JFLASH_PROGRAM=$PWD/build/asan/jflash $LIMIT 400 tests/guest/run.sh >"$log" 2>&1 </dev/null ||
+    JFLASH_PROGRAM=$PWD/build/asan/jflash $LIMIT 600 tests/guest/run.sh >"$log" 2>&1 </dev/null ||
         status=$?
     echo "$status" >"$log.status"
     if [ "$status" -eq 77 ]; then

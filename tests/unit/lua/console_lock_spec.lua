@@ -101,7 +101,8 @@ describe("a serial port's lock", function()
         local _, node = lock_path(peer)
         assert.matches("Line in use", peers.output("timeout 10 cu -l " .. node .. " </dev/null 2>&1; true"))
         local said = peers.output(('timeout 10 sh -c "%s" </dev/null 2>&1; true'):format(picocom(node)))
-        assert.matches("cannot lock", said)
+        -- What TIOCEXCL does to all but root comes before the lock.
+        assert.matches(sys.uid() == 0 and "cannot lock" or "Device or resource busy", said)
         assert(con)
     end)
 
@@ -112,7 +113,7 @@ describe("a serial port's lock", function()
         local failure = failure_of_open(peer)
         assert.equal("host", failure.class)
         assert.equal("EBUSY", failure.errno)
-        assert.matches("^board: taken by cu %(pid " .. pid .. ", user uucp%), says /run/lock/LCK%.%.%d+: ",
+        assert.matches("^board: taken by cu %(pid " .. pid .. ", user %S+%), says /run/lock/LCK%.%.%d+: ",
             failure.message)
         assert.equal(("end that program (kill %s): one program at a time reads a port"):format(pid), failure.hint)
         os.execute(("kill -9 %s $(pgrep -P %s)"):format(pid, pid))
@@ -154,6 +155,9 @@ describe("a serial port's lock", function()
     end)
 
     it("of a process that was killed is taken over", function()
+        if sys.uid() ~= 0 then
+            pending("a pty stays exclusive until its other end closes, except for root")
+        end
         local path = lock_path(peer)
         do
             local holder <close> = hold(peer)
