@@ -43,6 +43,10 @@ describe("a 16550's tty", function()
         { "space parity", { parity = "space" }, { parenb = true, parodd = false, cmspar = true } },
         { "2 stop bits", { stopbits = 2 }, { cstopb = true } },
         { "flow control by RTS and CTS", { flow = "rtscts" }, { crtscts = true, ixon = false, ixoff = false } },
+        { "flow control by RTS and CTS, key by key", { rts = "flow_control", cts = "flow_control" },
+            { crtscts = true, ixon = false, ixoff = false } },
+        { "XON and XOFF from the board alone", { xon_xoff = "out" }, { ixon = true, ixoff = false } },
+        { "XON and XOFF to the board alone", { xon_xoff = "in" }, { ixon = false, ixoff = true } },
         { "flow control by XON and XOFF", { flow = "xonxoff" }, { crtscts = false, ixon = true, ixoff = true } },
     }) do
         it("is set to " .. case[1], function()
@@ -123,6 +127,23 @@ describe("a 16550's tty", function()
         assert.truthy(stranger.stderr:find("busy", 1, true), stranger.stderr)
         con:close()
         open():close()
+    end)
+
+    it("has a lock file for programs that look at those, and heeds theirs", function()
+        local lock = "/run/lock/LCK.." .. path:match("[^/]+$")
+        local con = open()
+        assert.equal(("%10d\n"):format(sys.pid()), sys.read_file(lock))
+        con:close()
+        assert.is_nil(sys.stat(lock))
+        local other <close> = assert(sys.spawn({ "sleep", "60" }))
+        assert(sys.write_file(lock, ("%10d\n"):format(other:pid())))
+        local refused, message, code = console.open(path)
+        assert.same({ nil, "io" }, { refused, code })
+        assert.truthy(message:find("taken by sleep (pid " .. other:pid(), 1, true), message)
+        other:kill("KILL")
+        other:wait()
+        open():close()
+        assert.is_nil(sys.stat(lock))
     end)
 
     it("stops at XOFF, and goes on at XON", function()
