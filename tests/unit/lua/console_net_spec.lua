@@ -256,6 +256,17 @@ describe("exec:", function()
         assert(con:expect("typed", { timeout_s = 20 }))
     end)
 
+    it("speaks through another program of consoles: picocom", function()
+        local peer <close> = peers.pty()
+        local node = peers.output("readlink -f " .. peer.where)
+        local con <close> = assert(console.open("exec:exec picocom " .. node))
+        assert(con:expect("Terminal ready", { timeout_s = 20 }))
+        assert(con:send("version\r"))
+        assert(peer.board:expect("version", { timeout_s = 20 }))
+        assert(peer.board:send("U-Boot 2023.01\r\n=> "))
+        assert(con:expect("2023.01\n=> ", { timeout_s = 20 }))
+    end)
+
     it("tells how the command ended", function()
         for command, ending in pairs({
             ["echo no route to lab >&2; exit 7"] = 'ended with status 7; its last line "no route to lab"',
