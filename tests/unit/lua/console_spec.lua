@@ -75,10 +75,9 @@ describe("jflash.console", function()
             local match, message, code = con:expect({ "=> ", "a\rb" }, { timeout_s = 0.1, fail = "nope" })
             assert.is_nil(match)
             assert.equal("timeout", code)
-            assert.equal(
-                'ttyX: expect "=> ", "a\\rb": timeout after 0.1 s; last output "first\\n## Error:\\tno partition"',
-                message
-            )
+            -- A busy host is later than that.
+            assert.equal('ttyX: expect "=> ", "a\\rb": timeout after N s; last output '
+                .. '"first\\n## Error:\\tno partition"', (message:gsub("after 0%.%d s", "after N s")))
             assert.equal("\n## Error:\tno partition\n", con:pending())
             assert.is_truthy(con:expect("## Error:", { timeout_s = 20 }))
         end)
