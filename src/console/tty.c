@@ -236,8 +236,9 @@ static enum jf_code taken(const char *path, struct jf_error *err) {
 static enum jf_code lock(struct tty *tty, const char *path, struct jf_error *err) {
     if (flock(tty->stream.fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK ? taken(path, err) : jf_fail_errno(err, errno, "lock");
-    if (ioctl(tty->stream.fd, TIOCEXCL) == 0)
-        tty->is_exclusive = true;
+    // Not of a pty: that stays exclusive until its other end closes, also for whoever
+    // comes after one that was killed.
+    tty->is_exclusive = tty->port && ioctl(tty->stream.fd, TIOCEXCL) == 0;
     return JF_OK;
 }
 

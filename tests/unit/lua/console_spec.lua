@@ -321,7 +321,6 @@ time.sleep(60)' >/dev/null 2>&1 & echo $!]]):format(dir, dir, dir))
             assert.is_nil(other)
             assert.equal("io", code)
             assert.equal("second: taken by this very process: Device or resource busy", message)
-            -- Nobody else can even look at it, unless with root's rights.
             local during = peers.output("stty -g -F " .. peer.where .. " 2>/dev/null")
             assert.not_equal(settings, during)
             assert.is_true(con:send_break(1))
