@@ -96,6 +96,24 @@ specs_side_by_side() { # PRESET SECONDS_EACH AT_A_TIME FILE...
     done
 }
 
+# Many small spec files: shared out to a process per processor.
+specs_shared_out() { # PRESET SECONDS FILE...
+    local preset=$1 seconds=$2 share shares file part
+    shift 2
+    shares=$(nproc)
+    [ "$shares" -le $# ] || shares=$#
+    echo "==> busted, $preset, in $shares processes: $# files of $(dirname "$1")"
+    for ((share = 1; share <= shares; share++)); do
+        part=()
+        for ((file = share; file <= $#; file += shares)); do part+=("${!file}"); done
+        run_specs "$logs/share$share" "$preset" "$seconds" "${part[@]}" &
+    done
+    wait
+    for ((share = 1; share <= shares; share++)); do
+        judge_specs "$preset $(dirname "$1"), share $share of $shares" "$logs/share$share"
+    done
+}
+
 c_units() { # PRESET
     local directory=build/$1/tests test
     [ "$1" != release ] || directory=build/tests
@@ -119,7 +137,7 @@ unit() {
     ./dev build asan || exit 1
     c_units asan
     fuzz_corpora
-    specs asan 300 tests/unit/lua
+    specs_shared_out asan 300 tests/unit/lua/*_spec.lua
 }
 
 threads() {
