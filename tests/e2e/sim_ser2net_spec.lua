@@ -55,7 +55,7 @@ for accepter in pairs(SCHEMES) do
         end)
 
         it("goes on when that is started again while it writes", function()
-            local bench <close> = support.bench(WRITING)
+            local bench <close> = support.bench(WRITING, { retries = 1 })
             local server <close> = put_between(bench, accepter, 30)
             local run = bench:start_flash({ bench:image("disk.img") })
             await_write(bench)
